@@ -1,0 +1,1 @@
+"""secretkit-entrypoint: secret files become variables and config files, then the process."""

@@ -1,0 +1,1 @@
+"""Versioned secrets for containers."""
