@@ -1,0 +1,146 @@
+"""One tree of exceptions. A message never carries a secret's value.
+
+Every class that a user can meet has its exit code in one table, `secretkit.cli.exits`.
+`str(error)` is one line: what went wrong, and with which name or path. `error.hint`, when there
+is one, says what to do next. Data is in attributes, so that a caller need not parse a message.
+"""
+
+from __future__ import annotations
+
+
+class SecretkitError(Exception):
+    """The root: catch this to catch everything that secretkit raises on purpose."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+# -- what the caller asked for cannot be meant ------------------------------------------------
+
+
+class UsageError(SecretkitError):
+    """The request itself is wrong: options that exclude each other, a missing source."""
+
+
+class InvalidNameError(UsageError):
+    """A name outside Swarm's grammar, too long, or one that looks like an object name."""
+
+    def __init__(self, name: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"invalid secret name {name!r}: {reason}", hint=hint)
+        self.name = name
+        self.reason = reason
+
+
+class InvalidValueError(UsageError):
+    """A value that no engine would take: empty, or more than 511 999 bytes."""
+
+    def __init__(self, name: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"cannot store this value for {name}: {reason}", hint=hint)
+        self.name = name
+        self.reason = reason
+
+
+class InvalidProjectError(UsageError):
+    """`secretkit.toml` does not say what it must: names the file and the key."""
+
+    def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {reason}", hint=hint)
+        self.path = path
+        self.reason = reason
+
+
+# -- what the caller asked for is not there ---------------------------------------------------
+
+
+class NotFoundError(SecretkitError):
+    """The root of everything that was looked for and is not there."""
+
+
+class SecretNotFoundError(NotFoundError):
+    """No secret of that name. `suggestion` is the nearest existing name, if one is near."""
+
+    def __init__(self, name: str, *, suggestion: str | None = None) -> None:
+        hint = f"did you mean {suggestion}?" if suggestion else "`secretkit ls` lists the secrets"
+        super().__init__(f"no such secret, {name}", hint=hint)
+        self.name = name
+        self.suggestion = suggestion
+
+
+class VersionNotFoundError(NotFoundError):
+    """The secret is there, that version of it is not."""
+
+    def __init__(self, name: str, version: int | str, *, hint: str | None = None) -> None:
+        super().__init__(
+            f"no such version, {name} {version}",
+            hint=hint or f"`secretkit inspect {name}` lists its versions",
+        )
+        self.name = name
+        self.version = version
+
+
+class ProjectNotFoundError(NotFoundError):
+    """Neither this folder nor one above it is a project."""
+
+    def __init__(self, path: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            f"no secretkit project in {path} or above it",
+            hint=hint or "`secretkit init` makes one here; --project DIR names another",
+        )
+        self.path = path
+
+
+# -- it is there, but not free ----------------------------------------------------------------
+
+
+class ConflictError(SecretkitError):
+    """Exists already, is in use, or somebody else is changing it."""
+
+
+class SecretExistsError(ConflictError):
+    """A secret of that name exists."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"secret exists, {name}", hint=f"`secretkit rotate {name}` makes its next version"
+        )
+        self.name = name
+
+
+class SecretInUseError(ConflictError):
+    """The secret or version is mounted, or is the current one."""
+
+
+class ProjectExistsError(ConflictError):
+    """The folder has a store already."""
+
+
+class StoreBusyError(ConflictError):
+    """Another process held the store's lock for 30 seconds."""
+
+
+# -- the store --------------------------------------------------------------------------------
+
+
+class StoreError(SecretkitError):
+    """The store cannot be trusted or opened as it is: nothing was read, nothing was changed."""
+
+
+class StoreKeyError(StoreError):
+    """No key, or a key that opens none of the store's slots."""
+
+
+class StoreTamperedError(StoreError):
+    """The files say something that the key holder did not write."""
+
+
+class StoreRolledBackError(StoreError):
+    """The store is older than the anchor kept beside the key, or the anchor is gone."""
+
+
+class StorePermissionError(StoreError):
+    """Files that others can read or write, a symlink, a foreign owner, a network filesystem."""
+
+
+class StoreIOError(SecretkitError):
+    """The disk refused: full, read-only, an I/O error. What was not acknowledged did not happen."""

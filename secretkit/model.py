@@ -1,0 +1,120 @@
+"""Frozen values that the library hands out: Secret, Version, Value, and the store's reports."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn, Self, SupportsIndex
+
+
+class Value(bytes):
+    """The bytes of one version, which do not show themselves.
+
+    It is bytes wherever bytes are wanted; `repr` and `str` give `<secret db-password v3>`,
+    formatting and pickling are refused, and comparison takes constant time.
+    """
+
+    name: str
+    version: int
+
+    def __new__(cls, content: bytes, name: str, version: int) -> Self:
+        self = super().__new__(cls, content)
+        self.name = name
+        self.version = version
+        return self
+
+    def __repr__(self) -> str:
+        return f"<secret {self.name} v{self.version}>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be formatted; write its bytes where they belong")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be pickled or copied")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, bytes | bytearray | memoryview):
+            return NotImplemented
+        return hmac.compare_digest(bytes(self), bytes(other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = bytes.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable value of a secret, without the value."""
+
+    name: str
+    number: int
+    created: datetime  # UTC
+    source: str  # "given", or the generator that made it, such as "password:32"
+    size: int  # bytes of the value
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A name with an ordered list of versions."""
+
+    name: str
+    current: int
+    versions: tuple[int, ...]  # the numbers that exist, ascending
+    created: datetime  # UTC, of version 1
+    updated: datetime  # UTC, of the last change
+    generator: str | None = None  # what `rotate` uses when no value is given
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def previous(self) -> int | None:
+        """The version before the current one: the highest number below it, or None."""
+        return max((number for number in self.versions if number < self.current), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySlot:
+    """One way to open the store: it wraps the root key."""
+
+    number: int
+    kind: str  # "key-file", "credential" or "passphrase"
+    created: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One recorded act: who did what to which version, and when."""
+
+    number: int  # 1, 2, 3 …
+    time: datetime  # UTC
+    action: str  # "create", "rotate", "read" …
+    name: str | None
+    version: int | None
+    user: str  # login name, or the number where there is none
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` found wrong, and its remedy."""
+
+    what: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check` looked at. `ok` is true when nothing was found."""
+
+    secrets: int
+    versions: int
+    audit_entries: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
