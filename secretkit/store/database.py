@@ -1,0 +1,143 @@
+"""The SQLite file: opened with the settings the promises rest on, its errors made ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from ..errors import (
+    SecretkitError,
+    StoreBusyError,
+    StoreError,
+    StoreIOError,
+    StoreTamperedError,
+)
+from . import files
+
+STORE_FOLDER = ".secretkit"
+DATABASE = "store.db"
+APPLICATION_ID = 0x534B4954  # "SKIT", in SQLite's header at offset 68
+BUSY_SECONDS = 30
+
+SCHEMA = {
+    "audit": "CREATE TABLE audit (id INTEGER PRIMARY KEY, box BLOB NOT NULL, mac BLOB NOT NULL)",
+    "head": (
+        "CREATE TABLE head (id INTEGER PRIMARY KEY, store BLOB NOT NULL,"
+        " generation INTEGER NOT NULL, audit BLOB NOT NULL, prior BLOB NOT NULL,"
+        " leaves BLOB NOT NULL, mac BLOB NOT NULL)"
+    ),
+    "leaf": "CREATE TABLE leaf (id INTEGER PRIMARY KEY, box BLOB NOT NULL)",
+    "record": "CREATE TABLE record (id INTEGER PRIMARY KEY, box BLOB NOT NULL)",
+    "slot": (
+        "CREATE TABLE slot (id INTEGER PRIMARY KEY, header BLOB NOT NULL, wrapped BLOB NOT NULL)"
+    ),
+}
+
+# DELETE, not WAL: with WAL, deleted rows stay readable in the log, and SQLite 3.7.0 to 3.51.2
+# has the WAL-reset bug. EXTRA: the folder is synced after the journal is unlinked, so a commit
+# that was acknowledged cannot be rolled back by a journal that came back after a power loss.
+_PRAGMAS = (
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cell_size_check=ON",
+    "PRAGMA mmap_size=0",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA journal_mode=DELETE",
+    "PRAGMA synchronous=EXTRA",
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with all settings; raises what `translate` makes of SQLite's errors."""
+    try:
+        connection = sqlite3.connect(
+            f"file:{_quoted(path)}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            cached_statements=64,
+        )
+    except sqlite3.Error as error:
+        raise translate(error, path) from None
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error as error:
+        connection.close()
+        raise translate(error, path) from None
+    return connection
+
+
+def open_existing(path: Path) -> sqlite3.Connection:
+    """Check the file and its journal, connect, and check that it is a store of this format."""
+    for file in (path, path.with_name(path.name + "-journal")):
+        try:
+            files.check_private_file(file)
+        except FileNotFoundError:
+            if file == path:
+                raise StoreTamperedError(
+                    f"the store's file is gone, {path}", hint="restore a backup"
+                ) from None
+    connection = connect(path)
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        schema = dict(connection.execute("SELECT name, sql FROM sqlite_schema"))
+        if application != APPLICATION_ID or (version == 1 and schema != SCHEMA):
+            raise StoreTamperedError(f"{path} is not a store, or its tables were changed")
+        if version != 1:
+            raise StoreError(
+                f"{path} has format {version}, this secretkit reads format 1",
+                hint="use the version of secretkit that wrote it",
+            )
+    except sqlite3.Error as error:
+        connection.close()
+        raise translate(error, path) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """A new, empty store file, 0600 whatever the umask."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    path.chmod(0o600)
+    connection = connect(path)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute("PRAGMA user_version=1")
+    for statement in SCHEMA.values():
+        connection.execute(statement)
+    connection.execute("COMMIT")
+    return connection
+
+
+def translate(error: sqlite3.Error, path: Path) -> SecretkitError:
+    """SQLite's error as one of ours. SQLite's own messages hold no value, but are not shown."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StoreBusyError(
+            f"another process held the store for {BUSY_SECONDS} seconds, {path}",
+            hint="try again when it is done",
+        )
+    if name.startswith("SQLITE_FULL"):
+        return StoreIOError(
+            f"no space left for the store, {path}", hint="nothing was changed; make room"
+        )
+    if name.startswith("SQLITE_READONLY"):
+        return StoreIOError(
+            f"cannot write the store, {path} is read-only",
+            hint="reading a value is recorded, so it needs a writable store too",
+        )
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StoreIOError(f"the disk refused the store, {path} ({name})")
+    return StoreTamperedError(
+        f"the store is damaged, {path} ({name})", hint="restore a backup: secretkit restore FILE"
+    )
+
+
+def _quoted(path: Path) -> str:
+    """A path for SQLite's URI form (https://www.sqlite.org/uri.html)."""
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,273 @@
+"""A store's beginning, opening, copy and return: init, open, backup, restore."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import (
+    ConflictError,
+    NotFoundError,
+    ProjectExistsError,
+    ProjectNotFoundError,
+    SecretkitError,
+    StoreError,
+    StoreRolledBackError,
+    StoreTamperedError,
+    UsageError,
+)
+from . import checking, crypto, database, files, slots
+from .anchor import Anchor, Mark, anchor_path
+from .ledger import NO_PRIOR, Ledger, Transaction, read_slots
+
+_BUILDING = f"{database.STORE_FOLDER}.building-"
+
+
+def store_folder(folder: Path) -> Path:
+    """Where the store of a project folder is."""
+    return folder / database.STORE_FOLDER
+
+
+def store_path(folder: Path) -> Path:
+    """The SQLite file of a project folder's store."""
+    return store_folder(folder) / database.DATABASE
+
+
+def create(folder: Path, key_path: Path | None, passphrase: bytes | None) -> Ledger:
+    """Build the store in a folder beside, then rename that to `.secretkit`: all or nothing."""
+    if key_path is not None and passphrase is not None:
+        raise UsageError("a store begins with a key file or with a passphrase, not with both")
+    if passphrase is not None:
+        slots.check_passphrase(passphrase)
+    if os.path.lexists(store_folder(folder)):
+        raise _exists(folder)
+    store_id = os.urandom(16)
+    keys = crypto.Keys(os.urandom(crypto.KEY_BYTES), store_id)
+    made = [anchor_path(store_id)]
+    try:
+        with _building(folder) as building:
+            if passphrase is None:
+                key_file = slots.new_key_file(key_path or slots.default_key_path(store_id))
+                made += slots.write_key_file(store_id, key_file)
+                slot = slots.wrap_for_key_file(store_id, 1, key_file, keys.root)
+            else:
+                slot = slots.wrap_for_passphrase(store_id, 1, passphrase, keys.root)
+            connection = database.create(building / database.DATABASE)
+            with contextlib.closing(connection):
+                connection.execute("BEGIN IMMEDIATE")
+                transaction = Transaction.empty(connection, keys, NO_PRIOR)
+                transaction.put_slot(slot)
+                transaction.record("init")
+                transaction.finish()
+                connection.execute("COMMIT")
+            Anchor.create(store_id, transaction.head.mark).close()
+            _publish(building, folder)
+    except BaseException as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise _translated(error, store_path(folder)) from None
+    return Ledger(store_path(folder), keys, database.open_existing(store_path(folder)))
+
+
+def open_ledger(folder: Path, ask: slots.Passphrase | None) -> Ledger:
+    """Open the store of `folder` with the first key in reach; proves nothing but the key yet."""
+    path = store_path(folder)
+    if not os.path.lexists(path.parent):
+        raise ProjectNotFoundError(str(folder), hint="`secretkit init` makes a store here")
+    files.check_private_folder(path.parent)
+    files.check_local_filesystem(path.parent)
+    connection, keys = _unlocked(path, ask)
+    try:
+        return Ledger(path, keys, connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _unlocked(path: Path, ask: slots.Passphrase | None) -> tuple[sqlite3.Connection, crypto.Keys]:
+    connection = database.open_existing(path)
+    try:
+        row = connection.execute("SELECT store FROM head").fetchone()
+        if row is None or not isinstance(row[0], bytes) or len(row[0]) != 16:
+            raise StoreTamperedError(f"the store was changed, {path}", hint="restore a backup")
+        root = slots.unlock(row[0], read_slots(connection), ask)
+        return connection, crypto.Keys(root, row[0])
+    except BaseException as error:
+        connection.close()
+        raise _translated(error, path) from None
+
+
+def backup(ledger: Ledger, path: Path) -> None:
+    """Copy with SQLite's online backup, open the copy and prove all of it, then name it."""
+    if os.path.lexists(path):
+        raise ConflictError(f"the file exists, {path}", hint="a backup never replaces a file")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    with ledger.writing() as transaction:
+        transaction.record("backup")
+    try:
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(sqlite3.connect(temporary)) as copy:
+            ledger.copy_to(copy)
+        with contextlib.closing(database.open_existing(temporary)) as copy:
+            _prove(Transaction.verified(copy, ledger.keys, path))
+        os.link(temporary, path)  # unlike rename(2), it never replaces a file
+        temporary.unlink()
+        files.sync_folder(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        raise _translated(error, path) from None
+
+
+def restore(
+    folder: Path, backup: Path | None, accept_rollback: bool, ask: slots.Passphrase | None
+) -> Ledger:
+    """Prove the backup, record the restore in it, put it in place, and set the anchor to it."""
+    if backup is None and not accept_rollback:
+        raise UsageError(
+            "nothing to restore from",
+            hint="name a backup; to trust the store as it is: secretkit restore --accept-rollback",
+        )
+    path = store_path(folder)
+    try:
+        if backup is None:
+            files.check_private_folder(path.parent)
+            mark, keys = _accepted(path, True, "accept-rollback", ask)
+        else:
+            with _building(folder) as building:
+                copy = building / database.DATABASE
+                _copy_in(backup, copy)
+                mark, keys = _accepted(copy, accept_rollback, "restore", ask)
+                if os.path.lexists(path.parent):
+                    _replace(path, copy, keys.store_id)
+                else:
+                    _publish(building, folder)
+        Anchor.create(keys.store_id, mark).close()
+        return Ledger(path, keys, database.open_existing(path))
+    except (OSError, sqlite3.Error) as error:
+        raise _translated(error, path) from None
+
+
+def _accepted(
+    path: Path, accept_rollback: bool, action: str, ask: slots.Passphrase | None
+) -> tuple[Mark, crypto.Keys]:
+    """Prove the store at `path`, hold it against the anchor, and record `action` in it."""
+    connection, keys = _unlocked(path, ask)
+    with contextlib.closing(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        transaction = Transaction.verified(connection, keys, path)
+        _prove(transaction)
+        if not accept_rollback and anchor_path(keys.store_id).exists():
+            with contextlib.closing(Anchor(keys.store_id)) as anchor:
+                mark = anchor.read()
+            try:
+                transaction.check_anchor(path, mark)
+            except StoreRolledBackError:
+                raise StoreRolledBackError(
+                    f"the backup is older than the store: it has {transaction.head.generation}"
+                    f" audit entries, the store had {mark.generation}",
+                    hint="what came after it would be lost; if that is meant: --accept-rollback",
+                ) from None
+        transaction.record(action)
+        transaction.finish()
+        connection.execute("COMMIT")
+    return transaction.head.mark, keys
+
+
+def _prove(transaction: Transaction) -> None:
+    findings = checking.prove(transaction)[1]
+    if findings:
+        raise StoreTamperedError(findings[0].what, hint=findings[0].hint)
+
+
+def _copy_in(backup: Path, copy: Path) -> None:
+    """A private copy of the backup: what is proven is then what is used."""
+    try:
+        fd = os.open(backup, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFoundError(f"no such backup, {backup}") from None
+    with os.fdopen(fd, "rb") as source:
+        if not backup.is_file():
+            raise UsageError(f"not a backup, {backup} is not a regular file")
+        files.write_new(copy, b"", 0o600)
+        with copy.open("r+b") as target:
+            shutil.copyfileobj(source, target)
+            os.fsync(target.fileno())
+
+
+def _replace(path: Path, copy: Path, store_id: bytes) -> None:
+    """Copy over the store that is there, inside its own transaction, so that others see it."""
+    files.check_private_folder(path.parent)
+    try:
+        with contextlib.closing(database.open_existing(path)) as target:
+            row = target.execute("SELECT store FROM head").fetchone()
+            if row is not None and row[0] != store_id:
+                raise ConflictError(
+                    f"the backup is of another store, {store_id.hex()}",
+                    hint=f"restore it in a folder of its own, or move {path.parent} away first",
+                )
+            with contextlib.closing(database.open_existing(copy)) as source:
+                source.backup(target)
+    except (StoreError, sqlite3.DatabaseError):
+        # Too damaged for SQLite: nobody can be using it.
+        path.with_name(path.name + "-journal").unlink(missing_ok=True)
+        copy.replace(path)
+        files.sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """A private folder beside the store's place; those of killed processes are removed."""
+    files.check_local_filesystem(folder)
+    for stale in folder.glob(f"{_BUILDING}*"):
+        with contextlib.suppress(OSError), _locked(stale):
+            shutil.rmtree(stale)
+    building = folder / f"{_BUILDING}{os.urandom(8).hex()}"
+    files.make_private_folder(building)
+    try:
+        with _locked(building):
+            files.write_new(building / ".gitignore", b"*\n", 0o600)
+            yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process; BlockingIOError if another does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _publish(building: Path, folder: Path) -> None:
+    final = store_folder(folder)
+    files.sync_folder(building)
+    try:
+        building.rename(final)
+    except OSError:
+        if os.path.lexists(final):
+            raise _exists(folder) from None
+        raise
+    files.sync_folder(folder)
+
+
+def _exists(folder: Path) -> ProjectExistsError:
+    return ProjectExistsError(
+        f"there is a store already, {store_folder(folder)}", hint="`secretkit ls` lists its secrets"
+    )
+
+
+def _translated(error: BaseException, path: Path) -> BaseException:
+    if isinstance(error, sqlite3.Error):
+        return database.translate(error, path)
+    if isinstance(error, OSError) and not isinstance(error, SecretkitError):
+        return files.write_error(error.filename or path, error)
+    return error
