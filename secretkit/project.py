@@ -1,0 +1,323 @@
+"""`secretkit.toml`: find it, read it, refuse what it cannot mean.
+
+A project is a folder with a `secretkit.toml` (what the project needs; goes into version control) or
+a `.secretkit/` (the store; does not). Either is enough: a fresh clone has only the first, a store
+made from Python only the second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from .errors import InvalidProjectError, ProjectNotFoundError, SecretkitError
+
+FILE = "secretkit.toml"
+STORE_FOLDER = ".secretkit"
+ENGINES = ("local",)
+DEV_FOLDER = "dev-secrets"
+
+_TEXT, _FLAG, _LIST, _PAIRS, _RENDERS = (
+    "text",
+    "true or false",
+    "a list of texts",
+    "pairs",
+    "render",
+)
+# The keys of the shim's config file, which [entrypoint] is compiled to.
+_ENTRYPOINT = {
+    "secrets_dir": _TEXT,
+    "env": _PAIRS,
+    "env_all": _FLAG,
+    "no_env": _FLAG,
+    "env_prefix": _TEXT,
+    "expand_file": _LIST,
+    "render": _RENDERS,
+    "require": _LIST,
+    "optional": _LIST,
+    "user": _TEXT,
+    "pristine": _FLAG,
+    "preserve": _LIST,
+    "allow_names": _LIST,
+    "allow_disk": _FLAG,
+}
+_RENDER = ("source", "destination", "format", "mode", "owner")
+
+
+class Declared(NamedTuple):
+    """What `[secrets.NAME]` says of one secret."""
+
+    name: str
+    generate: str | None  # a kind of secretkit.generate
+    description: str | None
+    labels: Mapping[str, str]
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The secrets that this declares: NAME, or for `tls` NAME-key and NAME-cert."""
+        from .generate import names_for
+
+        return names_for(self.name, self.generate) if self.generate else (self.name,)
+
+
+class Project(NamedTuple):
+    """A project folder and what its `secretkit.toml` says; without one, the defaults."""
+
+    folder: Path
+    engine: str
+    secrets: Mapping[str, Declared]  # by the name in [secrets.NAME]
+    entrypoint: Mapping[str, Any]  # [entrypoint], validated
+    dev_folder: Path  # absolute
+
+    def declared(self, secret: str) -> Declared | None:
+        """What declares `secret`, also as one half of a pair."""
+        return next((one for one in self.secrets.values() if secret in one.makes), None)
+
+
+def find_folder(start: Path | None = None) -> Path:
+    """The project folder: SECRETKIT_PROJECT, or the nearest one from `start` (default: the current
+    folder) upwards. Raises ProjectNotFoundError.
+    """
+    chosen = os.environ.get("SECRETKIT_PROJECT") if start is None else None
+    if chosen:
+        folder = Path(chosen).resolve()
+        if not _is_project(folder):
+            raise ProjectNotFoundError(
+                str(folder), hint="SECRETKIT_PROJECT names it; `secretkit init` makes a project"
+            )
+        return folder
+    try:
+        begin = (start or Path()).resolve()
+    except FileNotFoundError:
+        raise ProjectNotFoundError(".", hint="the current folder was removed: cd away") from None
+    for folder in (begin, *begin.parents):
+        if _is_project(folder):
+            return folder
+    raise ProjectNotFoundError(str(begin))
+
+
+def _is_project(folder: Path) -> bool:
+    return os.path.lexists(folder / FILE) or os.path.lexists(folder / STORE_FOLDER)
+
+
+def load(folder: Path) -> Project:
+    """Read and validate `folder/secretkit.toml`.
+
+    Raises InvalidProjectError, which names file and line, for what is not TOML, not UTF-8, has a
+    key that does not exist, or a value of the wrong type.
+    """
+    path = folder / FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    except OSError as error:
+        reason = (error.strerror or "I/O error").lower()
+        raise InvalidProjectError(str(path), f"cannot be read, {reason}") from None
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidProjectError(f"{path}:{line}", "not UTF-8") from None
+    return _Reader(path, text).project(folder)
+
+
+def entrypoint_json(project: Project, *, absolute: bool = False) -> bytes:
+    """The shim's config file for `[entrypoint]`, as JSON in UTF-8.
+
+    With `absolute`, relative sources and destinations start at the project folder, as they must
+    when the shim is run on this machine from anywhere; otherwise they stay as written, for a
+    container's working folder.
+    """
+    import json
+
+    table = dict(project.entrypoint)
+    if absolute and "render" in table:
+        table["render"] = [
+            {
+                key: str(project.folder / value) if key in ("source", "destination") else value
+                for key, value in entry.items()
+            }
+            for entry in table["render"]
+        ]
+    return json.dumps(table, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+class _Reader:
+    """One reading of one file: it knows the text, so that errors can name the line."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+
+    def project(self, folder: Path) -> Project:
+        table = self.parse()
+        self.known((), table, ("engine", "secrets", "entrypoint", "dev"))
+        engine = table.get("engine", ENGINES[0])
+        if engine not in ENGINES:
+            self.refuse(
+                ("engine",), "no such engine", f"engines of this version: {', '.join(ENGINES)}"
+            )
+        declared = dict(self.declared(self.table((), table, "secrets")))
+        self.distinct(declared.values())
+        entrypoint = self.entrypoint(self.table((), table, "entrypoint"))
+        dev = self.table((), table, "dev")
+        self.known(("dev",), dev, ("folder",))
+        place = self.typed(("dev", "folder"), dev.get("folder", DEV_FOLDER), _TEXT)
+        return Project(folder, engine, declared, entrypoint, folder / place)
+
+    def parse(self) -> dict[str, Any]:
+        import re
+        import tomllib
+
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            what, _, place = str(error).rpartition(" (at ")
+            found = re.match(r"line (\d+), column (\d+)", place)
+            where = f":{found[1]}:{found[2]}" if found else ""
+            reason = (what or str(error)).strip()
+            end = "" if found else " (at the end of the file)"
+            raise InvalidProjectError(
+                f"{self.path}{where}", f"not TOML: {reason[:1].lower()}{reason[1:]}{end}"
+            ) from None
+        except RecursionError:
+            raise InvalidProjectError(str(self.path), "nested too deeply") from None
+
+    def declared(self, table: dict[str, Any]) -> Iterator[tuple[str, Declared]]:
+        from .generate import check_kind
+        from .naming import check_name
+
+        for name in table:
+            at = ("secrets", name)
+            entry = self.table(("secrets",), table, name)
+            with _Within(self, at):
+                check_name(name)
+            self.known(at, entry, ("generate", "description", "labels"))
+            texts = {
+                key: self.typed((*at, key), entry[key], _TEXT)
+                for key in ("generate", "description")
+                if key in entry
+            }
+            if "generate" in texts:
+                with _Within(self, (*at, "generate")):
+                    check_kind(texts["generate"])
+            labels = self.typed((*at, "labels"), entry.get("labels", {}), _PAIRS)
+            one = Declared(name, texts.get("generate"), texts.get("description"), labels)
+            yield name, one
+
+    def distinct(self, declared: Iterable[Declared]) -> None:
+        seen: dict[str, str] = {}
+        for one in declared:
+            with _Within(self, ("secrets", one.name)):
+                makes = one.makes
+            for secret in makes:
+                if secret in seen:
+                    self.refuse(
+                        ("secrets", one.name), f"{seen[secret]} and {one.name} both make {secret}"
+                    )
+                seen[secret] = one.name
+
+    def entrypoint(self, table: dict[str, Any]) -> dict[str, Any]:
+        self.known(("entrypoint",), table, _ENTRYPOINT)
+        return {
+            key: self.typed(("entrypoint", key), value, _ENTRYPOINT[key])
+            for key, value in table.items()
+        }
+
+    def typed(self, at: tuple[str, ...], value: Any, kind: str) -> Any:
+        """`value` if it is of `kind`, else the error that says which kind it must be."""
+        if kind == _RENDERS:
+            return self.renders(at, value)
+        right = {
+            _TEXT: isinstance(value, str) and value != "",
+            _FLAG: isinstance(value, bool),
+            _LIST: isinstance(value, list) and all(isinstance(v, str) and v for v in value),
+            _PAIRS: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
+        }[kind]
+        if not right:
+            must = {_TEXT: "a text that is not empty", _PAIRS: "a table of texts"}.get(kind, kind)
+            self.refuse(at, f"{'.'.join(at)} must be {must}")
+        return value
+
+    def renders(self, at: tuple[str, ...], value: Any) -> list[dict[str, str]]:
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            self.refuse(
+                at, "entrypoint.render must be a list of tables", "write [[entrypoint.render]]"
+            )
+        for entry in value:
+            self.known(at, entry, _RENDER)
+            for key in ("source", "destination"):
+                if key not in entry:
+                    self.refuse(at, f"[[entrypoint.render]] needs {key}")
+            for key, text in entry.items():
+                hint = 'in quotes, octal: mode = "0400"' if key == "mode" else None
+                if not isinstance(text, str) or not text:
+                    self.refuse((*at, key), f"{'.'.join((*at, key))} must be a text", hint)
+        return list(value)
+
+    def table(self, at: tuple[str, ...], parent: dict[str, Any], key: str) -> dict[str, Any]:
+        value = parent.get(key, {})
+        if not isinstance(value, dict):
+            self.refuse((*at, key), f"{'.'.join((*at, key))} must be a table")
+        return dict(value)
+
+    def known(self, at: tuple[str, ...], table: dict[str, Any], keys: Iterable[str]) -> None:
+        """Refuse a key that does not exist, with the nearest one that does."""
+        for key in table:
+            if key in keys:
+                continue
+            from difflib import get_close_matches
+
+            near = get_close_matches(key, keys, 1)
+            if at[:1] == ("secrets",) and key in ("value", "password", "secret"):
+                hint = f"a value never stands in this file: secretkit create {at[1]}"
+            elif near:
+                hint = f"did you mean {near[0]}?"
+            else:
+                hint = f"keys here: {', '.join(keys)}"
+            self.refuse((*at, key), f"unknown key {'.'.join((*at, key))}", hint)
+
+    def refuse(self, at: tuple[str, ...], reason: str, hint: str | None = None) -> NoReturn:
+        line = self.line(at)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        raise InvalidProjectError(where, reason, hint=hint)
+
+    def line(self, at: tuple[str, ...]) -> int | None:
+        """The line where the key `at` stands, or its nearest table: tomllib tells no positions.
+
+        A search for each part of the key after the one before; good for every usual layout.
+        """
+        import re
+
+        position, found = 0, None
+        for part in at:
+            key = re.compile(rf"""(?<![\w-])["']?{re.escape(part)}["']?(?=\s*[]=.])""")
+            matches = key.finditer(self.text, position)
+            # Not what stands in a comment.
+            found = next((m for m in matches if "#" not in self._before(m.start())), None)
+            if found is None:
+                break
+            position = found.end()
+        return self.text.count("\n", 0, position) + 1 if position else None
+
+    def _before(self, position: int) -> str:
+        """The part of the line before `position`."""
+        return self.text[self.text.rfind("\n", 0, position) + 1 : position]
+
+
+class _Within:
+    """Errors of a name or a generator become errors of the file, with the place."""
+
+    def __init__(self, reader: _Reader, at: tuple[str, ...]) -> None:
+        self.reader = reader
+        self.at = at
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, SecretkitError):
+            self.reader.refuse(self.at, f"{'.'.join(self.at)}: {error}", error.hint)
