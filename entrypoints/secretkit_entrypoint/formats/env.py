@@ -1,0 +1,102 @@
+"""Variable files (dotenv), for what python-dotenv, Docker Compose and a shell's ``.`` read alike.
+
+These readers agree on little, so the spelling is chosen by the value: nothing around harmless
+characters (``docker run --env-file`` takes only that: it knows no quotes), else single quotes,
+else double quotes; what no spelling gives to all of them is refused.
+"""
+
+from . import MARK, PART, RefusedError, double_quoted, odd_lines, utf8
+
+BARE = "bare"
+SINGLE = "inside single quotes"
+DOUBLE = "inside double quotes"
+
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_HARMLESS = _NAME | frozenset("-./:@%+,=")
+_QUOTE = "write NAME=<<...>> alone, or use |url"
+
+
+def places(text):
+    """The place of each MARK: one of the constants, PART, or RefusedError."""
+    if odd_lines(text):
+        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
+            MARK
+        )
+    found = []
+    for line in text.split("\n"):
+        marks = line.count(MARK)
+        if marks:
+            place = _place(line.rstrip("\r").lstrip(" \t"))
+            found += place if isinstance(place, list) else [place] * marks
+    return found
+
+
+def _place(line):
+    if line[:1] == "#":
+        return RefusedError("it stands in a comment")
+    if line.startswith(("export ", "export\t")):
+        line = line[7:].lstrip(" \t")
+    name, equals, value = line.partition("=")
+    if equals == "" or not name or not _NAME.issuperset(name) or value[:1] in (" ", "\t"):
+        return RefusedError("it does not stand in a NAME=value, without spaces around the `=`")
+    if value[0] in "\"'":
+        return _quoted(value)
+    value = value.rstrip(" \t")
+    if value == MARK:
+        return BARE
+    if (_HARMLESS | {MARK}).issuperset(value):
+        return PART
+    return RefusedError(
+        f"it stands beside unquoted text that shells do not take literally; {_QUOTE}"
+    )
+
+
+def _quoted(value):
+    """The places in a value that begins with a quote: a list, or one RefusedError for all."""
+    if value[0] == "'":
+        end = value.find("'", 1) + 1
+    else:
+        end, swallowed = double_quoted(value, 0, {})
+        if any(swallowed):
+            return RefusedError("it stands inside an escape sequence")
+    if end <= 0:
+        return RefusedError("no quote closes this value")
+    rest = value[end:]
+    inside = value[1 : end - 1].replace(MARK, "")
+    if rest.strip(" \t") and not (rest[0] in " \t" and rest.lstrip(" \t")[0] == "#"):
+        return RefusedError("other text follows the quotes")
+    if "\\" in inside or "$" in inside or "`" in inside:
+        return RefusedError(
+            "it stands beside a backslash, `$` or backquote, and readers disagree about these"
+        )
+    in_comment = [RefusedError("it stands in a comment")] * rest.count(MARK)
+    place = SINGLE if value[0] == "'" else DOUBLE
+    return [place] * value.count(MARK, 0, end) + in_comment
+
+
+def encode(value, place):
+    """`value` in the first spelling that all readers agree about; RefusedError if there is none."""
+    text = utf8(value)
+    if "\n" in text or "\r" in text or "\0" in text:
+        raise RefusedError("it holds a line break or a NUL, which a variable file cannot")
+    if "${" in text:
+        raise RefusedError("it holds `${`, which python-dotenv expands even in quotes")
+    if place == BARE and _HARMLESS.issuperset(text):
+        return value
+    # python-dotenv knows \\ and \' inside single quotes, a shell knows no escapes there.
+    single = "'" not in text and "\\\\" not in text and not text.endswith("\\")
+    if place == SINGLE and text.endswith("$"):
+        single = False  # a brace may follow in the template
+    # Inside double quotes a shell needs \$ and \`, python-dotenv keeps their backslash.
+    double = "$" not in text and "`" not in text
+    if single and place in (BARE, SINGLE):
+        return f"'{text}'".encode() if place == BARE else value
+    if double and place in (BARE, DOUBLE):
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+        return (f'"{text}"' if place == BARE else text).encode()
+    if place == BARE:
+        raise RefusedError(
+            "it holds quotes or backslashes together with `$` or a backquote, and no spelling of "
+            "that is read alike by shells and dotenv readers"
+        )
+    raise RefusedError(f"readers disagree about a character of it {place}; remove the quotes")

@@ -1,0 +1,204 @@
+"""Shell scripts, as dash, bash and busybox sh read them: words, '…' and "…".
+
+The lexer follows quotes, comments, expansions and here-documents. A value inside ``$(…)``,
+``${…}``, backquotes or a here-document is refused: assign it to a variable above and use that.
+Where the lexer cannot be certain any more, it refuses everything that follows.
+"""
+
+from . import MARK, RefusedError
+
+BARE = "bare"
+SINGLE = "inside single quotes"
+DOUBLE = "inside double quotes"
+
+_VARIABLE = "assign it to a variable on a line of its own and use that here"
+_SPACE = " \t\n"
+_WORD_ENDS = _SPACE + ";&|()<>"
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+class _LostError(Exception):
+    """The lexer cannot tell what follows."""
+
+
+def encode(value, place):
+    """`value` (bytes, any encoding) quoted for `place`; RefusedError for NUL."""
+    if b"\0" in value:
+        raise RefusedError("it holds a NUL, which no shell can")
+    if place == DOUBLE:
+        for char in (b"\\", b'"', b"$", b"`"):
+            value = value.replace(char, b"\\" + char)
+        return value
+    value = value.replace(b"'", b"'\\''")
+    return b"'" + value + b"'" if place == BARE else value
+
+
+def places(text):
+    """The place of each MARK: BARE, SINGLE, DOUBLE, or RefusedError."""
+    lexer = _Lexer(text)
+    try:
+        lexer.script()
+    except _LostError as lost:
+        rest = text.count(MARK) - len(lexer.found)
+        lexer.found += [
+            RefusedError(f"it stands after {lost}, from where quoting is uncertain")
+        ] * rest
+    return lexer.found
+
+
+class _Lexer:
+    """Goes over a script once; `at` is the offset, `found` the places so far."""
+
+    def __init__(self, text):
+        self.text = text
+        self.at = 0
+        self.found = []
+        self.documents = []  # here-documents whose bodies begin on the next line
+
+    def take(self, end, place):
+        """Go on to `end`; every MARK on the way stands at `place`."""
+        self.found += [place] * self.text.count(MARK, self.at, end)
+        self.at = end
+
+    def find(self, closing, start, name):
+        end = self.text.find(closing, start)
+        if end < 0:
+            raise _LostError(name + " that nothing closes")
+        return end
+
+    def script(self):
+        text = self.text
+        while self.at < len(text):
+            char = text[self.at]
+            if char == "\n":
+                self.at += 1
+                self.bodies()
+            elif char == "#" and (self.at == 0 or text[self.at - 1] in _WORD_ENDS):
+                end = text.find("\n", self.at)
+                self.take(len(text) if end < 0 else end, RefusedError("it stands in a comment"))
+            elif char == "<" and text.startswith("<<", self.at):
+                self.redirection()
+            else:
+                self.piece(char, BARE)
+
+    def piece(self, char, place):
+        """One character, escape, quoted string or expansion of a word."""
+        text = self.text
+        if char == "\\":
+            self.take(min(self.at + 2, len(text)), RefusedError("a backslash stands before it"))
+        elif char == "'" and place == BARE:
+            self.take(self.find("'", self.at + 1, "a single quote") + 1, SINGLE)
+        elif char == '"':
+            self.double()
+        elif char == "$":
+            self.dollar(place)
+        elif char == "`":
+            end = self.find("`", self.at + 1, "a backquote") + 1
+            if "\\" in text[self.at : end]:
+                raise _LostError("a backslash in backquotes")
+            self.take(end, RefusedError(f"it stands in backquotes; {_VARIABLE}"))
+        else:
+            self.take(self.at + 1, place)
+
+    def double(self):
+        self.at += 1
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            if char == '"':
+                self.at += 1
+                return
+            self.piece(char, DOUBLE)
+        raise _LostError("a double quote that nothing closes")
+
+    def dollar(self, place):
+        text, start = self.text, self.at
+        following = text[start + 1 : start + 2]
+        if following in ("(", "{"):
+            lexer = _Lexer(text)
+            lexer.at = start + 2
+            lexer.nested(")" if following == "(" else "}")
+            self.take(
+                lexer.at, RefusedError(f"it stands in an expansion `${following}`; {_VARIABLE}")
+            )
+        elif following == "'" and place == BARE:
+            # bash reads escapes here, dash does not: they may disagree about where it ends.
+            end = self.find("'", start + 2, "a single quote") + 1
+            if "\\" in text[start:end]:
+                raise _LostError("a backslash in $'...'")
+            self.take(end, RefusedError("it stands in $'...'; remove the `$`"))
+        elif following == MARK:
+            self.take(start + 2, RefusedError("a `$` stands before it"))
+        else:
+            end = start + 1
+            while text[end : end + 1] and text[end] in _NAME:
+                end += 1
+            self.at = max(end, start + 1)
+            if text[self.at : self.at + 1] == MARK and place == DOUBLE and self.at > start + 1:
+                self.take(self.at + 1, RefusedError("a variable stands before it; write ${NAME}"))
+            elif end == start + 1 and following in ("#", "$", "!", "?", "*", "@", "-"):
+                self.at += 1  # $#, $$ ...: the `#` begins no comment
+
+    def nested(self, closing):
+        """Go to after the `closing` of an expansion."""
+        text = self.text
+        while self.at < len(text):
+            char = text[self.at]
+            if char == closing:
+                self.at += 1
+                return
+            if closing == ")" and text.startswith("case", self.at):
+                raise _LostError("a `case` in $(...)")
+            if text.startswith("<<", self.at) or (closing == ")" and char == "#"):
+                raise _LostError("a comment or here-document in an expansion")
+            if char == "(" and closing == ")":
+                self.at += 1
+                self.nested(")")
+            elif closing == "}" and char == "'":
+                # Inside "${…}" shells disagree whether a single quote quotes.
+                raise _LostError("a single quote in ${...}")
+            else:
+                self.piece(char, BARE)
+        raise _LostError("an expansion that nothing closes")
+
+    def redirection(self):
+        """``<<WORD``, ``<<-WORD`` or ``<<<``, which is an operator before an ordinary word."""
+        text = self.text
+        if text.startswith("<<<", self.at):
+            self.at += 3
+            return
+        start = self.at + 2
+        tabs = text[start : start + 1] == "-"
+        start += tabs
+        while text[start : start + 1] in (" ", "\t"):
+            start += 1
+        end = start
+        while end < len(text) and text[end] not in _WORD_ENDS:
+            end += 1
+        word = text[start:end]
+        for quote in ("'", '"'):
+            if len(word) > 2 and word[0] == word[-1] == quote:
+                word = word[1:-1]
+                break
+        word = word[1:] if word[:1] == "\\" else word
+        if not word or not _NAME.issuperset(word):
+            # Also an arithmetic shift such as $((1 << 2)), which has no word.
+            raise _LostError("`<<` with a word that is not a plain name")
+        self.documents.append((word, tabs))
+        self.at = end
+
+    def bodies(self):
+        text = self.text
+        for word, tabs in self.documents:
+            while True:
+                if self.at >= len(text):
+                    raise _LostError("a here-document that nothing closes")
+                end = text.find("\n", self.at)
+                end = len(text) if end < 0 else end
+                line = text[self.at : end]
+                self.take(
+                    min(end + 1, len(text)),
+                    RefusedError(f"it stands in a here-document; {_VARIABLE}"),
+                )
+                if (line.lstrip("\t") if tabs else line) == word:
+                    break
+        self.documents = []

@@ -1,0 +1,318 @@
+"""YAML, for readers of 1.1 and 1.2 alike.
+
+Values are strings: a bare placeholder becomes a double-quoted scalar, so ``yes``, ``0x1F`` and
+``2024-01-01`` stay what they are. Inside double quotes everything but printable ASCII is escaped.
+
+The lexer follows lines and knows enough of YAML to tell quotes, keys, flow collections, block
+scalars, comments and plain scalars that go on over several lines. It does not check the document.
+"""
+
+from . import MARK, PART, RefusedError, double_quoted, odd_lines, utf8
+
+DOUBLE = "inside double quotes"
+SINGLE = "inside single quotes"
+BARE = "bare"
+DOUBLE_KEY = "key in double quotes"
+SINGLE_KEY = "key in single quotes"
+BARE_KEY = "bare key"
+_KEYS = {DOUBLE: DOUBLE_KEY, SINGLE: SINGLE_KEY, BARE: BARE_KEY}
+
+# A key must fit on one line of 1024 characters (YAML 1.2, 7.4.2), with what stands around it.
+_LONGEST_KEY = 512
+
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+_DIGITS = {"x": 2, "u": 4, "U": 8}
+_SPACE = " \t\r\n"
+_FLOW = ",[]{}"
+_QUOTE = "put the whole value inside double quotes"
+
+
+def encode(value, place):
+    """`value` as (part of) a YAML string.
+
+    Raises RefusedError if it is not UTF-8, for what single quotes cannot hold, and for long keys.
+    """
+    text = utf8(value)
+    if place in (SINGLE, SINGLE_KEY):
+        if any(map(_is_break_or_control, text)):
+            raise RefusedError(
+                "it holds a line break or a control character, which single quotes cannot; "
+                "use double quotes"
+            )
+        written = text.replace("'", "''")
+    else:
+        if len(text) != len(value) or not text.isprintable() or '"' in text or "\\" in text:
+            text = "".join(map(_escape, text))
+        written = f'"{text}"' if place in (BARE, BARE_KEY) else text
+    if len(written) > _LONGEST_KEY and place in _KEYS.values():
+        raise RefusedError("it is longer than a YAML key may be")
+    return written.encode("utf-8")
+
+
+def _escape(char):
+    if char in _SHORT:
+        return _SHORT[char]
+    if " " <= char <= "~":
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _is_break_or_control(char):
+    """Whether YAML 1.1 or 1.2 allows `char` only as an escape, or takes it for a line break."""
+    return (
+        (char < " " and char != "\t")
+        or "\x7f" <= char <= "\x9f"
+        or char in "\u2028\u2029\ufeff\ufffe\uffff"
+    )
+
+
+def places(text):
+    """The place of each MARK: one of the constants, PART, or RefusedError."""
+    if odd_lines(text):
+        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
+            MARK
+        )
+    return _Lexer(text).run()
+
+
+class _Lexer:
+    """Goes over a document once. Methods take an offset and return the one to go on from."""
+
+    def __init__(self, text):
+        self.text = text
+        self.found = []
+        self.parent = -1  # column of the innermost key or dash: what it owns is indented more
+        self.plain = None  # the parent's column of a plain scalar that may go on on the next line
+        self.bare = None  # index in found, if that scalar is a MARK alone
+
+    def run(self):
+        at = 0
+        while at < len(self.text):
+            at = self.line(at)
+        return self.found
+
+    def give(self, start, end, place):
+        self.found += [place] * self.text.count(MARK, start, end)
+
+    def refuse(self, start, end, reason):
+        if self.text.find(MARK, start, end) >= 0:
+            self.give(start, end, RefusedError(reason))
+
+    def end_of_line(self, at):
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end
+
+    def line(self, start):
+        end = self.end_of_line(start)
+        content = self.text[start:end].lstrip(" ")
+        indent = end - start - len(content)
+        first = content[:1]
+        if not content.strip():
+            return end + 1
+        if first == "#":
+            self.plain = None
+            self.refuse(start, end, "it stands in a comment")
+            return end + 1
+        if indent == 0 and content[:3] in ("---", "...") and content[3:4] in _SPACE:
+            self.parent, self.plain = -1, None
+            return self.node(start + 3)
+        if indent == 0 and first == "%":
+            self.refuse(start, end, "it stands in a directive")
+            return end + 1
+        if self.plain is not None and indent > self.plain:
+            if self.bare is not None:
+                self.found[self.bare] = RefusedError(
+                    f"an unquoted value goes on below it; {_QUOTE}"
+                )
+                self.bare = None
+            self.refuse(start, end, f"it stands in an unquoted value of several lines; {_QUOTE}")
+            if " #" in content or "\t#" in content:
+                self.plain = None
+            return end + 1
+        self.plain = None
+        return self.node(start + indent)
+
+    def node(self, at):
+        """What follows indentation, a dash or a key, up to the end of its last line."""
+        text = self.text
+        while True:
+            while text[at : at + 1] in (" ", "\t"):
+                at += 1
+            end = self.end_of_line(at)
+            char = text[at : at + 1]
+            if char in ("", "\r", "\n"):
+                return end + 1
+            following = text[at + 1 : at + 2]
+            if char in "-?:" and following in _SPACE:  # also at the end of the text
+                self.parent = at - text.rfind("\n", 0, at) - 1
+                at += 1
+            elif char == "#":
+                self.refuse(at, end, "it stands in a comment")
+                return end + 1
+            elif char in "!&":
+                at = self.word(at, "a tag or an anchor")
+            elif char in "|>":
+                return self.block(at, end)
+            else:
+                at, is_key = self.scalar(at, end)
+                if not is_key:
+                    return at
+
+    def scalar(self, start, end):
+        """A scalar or flow collection; (offset to go on from, whether it is a key)."""
+        text = self.text
+        char = text[start]
+        if char in "\"'[{":
+            before = len(self.found)
+            at = self.flow(start) if char in "[{" else self.quoted(start)
+            column = start - text.rfind("\n", 0, start) - 1
+            end = self.end_of_line(at)
+            rest = text[at:end].lstrip(" \t")
+            if rest[:1] == ":" and rest[1:2] in _SPACE:
+                self.found[before:] = [_KEYS.get(place, place) for place in self.found[before:]]
+                self.parent = column
+                return end - len(rest) + 1, True
+            self.refuse(at, end, "it stands after the end of a value")
+            return end + 1, False
+        colon = text.find(":", start, end)
+        while colon >= 0 and text[colon + 1 : colon + 2] not in _SPACE:
+            colon = text.find(":", colon + 1, end)
+        hash_ = _comment(text, start, end)
+        if colon >= 0 and (hash_ < 0 or colon < hash_):
+            self.plain_scalar(start, colon, is_key=True)
+            self.parent = start - text.rfind("\n", 0, start) - 1
+            return colon + 1, True
+        self.bare = None
+        self.plain_scalar(start, end if hash_ < 0 else hash_)
+        if hash_ < 0:
+            self.plain = self.parent
+        else:
+            self.refuse(hash_, end, "it stands in a comment")
+        return end + 1, False
+
+    def plain_scalar(self, start, end, is_key=False):
+        scalar = self.text[start:end].strip(_SPACE)
+        if scalar == MARK:
+            self.bare = len(self.found)
+            self.found.append(BARE_KEY if is_key else BARE)
+        elif MARK not in scalar:
+            return
+        elif "\n" in scalar:
+            self.give(start, end, RefusedError(f"it stands in a value of several lines; {_QUOTE}"))
+        elif scalar[0] not in MARK + "*@`%" and ("/" in scalar or "@" in scalar):
+            # No boolean, number or date holds these, so with more letters it stays a string.
+            self.give(start, end, PART)
+        else:
+            self.give(start, end, RefusedError(f"it stands beside other unquoted text; {_QUOTE}"))
+
+    def quoted(self, start):
+        text = self.text
+        if text[start] == '"':
+            end, swallowed = double_quoted(text, start, _DIGITS)
+        else:
+            end = text.find("'", start + 1)
+            while end >= 0 and text[end + 1 : end + 2] == "'":
+                end = text.find("'", end + 2)
+            end = end + 1 if end >= 0 else -1
+            swallowed = [False] * text.count(MARK, start, len(text) if end < 0 else end)
+        place = DOUBLE if text[start] == '"' else SINGLE
+        if end < 0:
+            end = len(text)
+            place = RefusedError("no quote closes this value")
+        elif "\n" in text[start:end]:
+            place = RefusedError(
+                "it stands in a quoted value of several lines; write it on one line"
+            )
+        lost = RefusedError("it stands inside an escape sequence")
+        self.found += [lost if inside else place for inside in swallowed]
+        return end
+
+    def word(self, at, name):
+        end = at
+        while end < len(self.text) and self.text[end] not in _SPACE:
+            end += 1
+        self.refuse(at, end, f"it stands in {name}")
+        return end
+
+    def block(self, start, end):
+        """A block scalar: all lines that are blank or indented more than its parent."""
+        self.refuse(start, end, "it stands in the header of a block scalar")
+        at = end + 1
+        while at < len(self.text):
+            end = self.end_of_line(at)
+            content = self.text[at:end].lstrip(" ")
+            if content.strip():
+                indent = end - at - len(content)
+                if indent <= self.parent or (indent == 0 and content[:3] in ("---", "...")):
+                    break
+            reason = "it stands in a block scalar, where nothing can be escaped; write it as"
+            self.refuse(at, end, f"{reason} a value in double quotes")
+            at = end + 1
+        return at
+
+    def flow(self, at):
+        """A flow collection; the offset after its closing bracket."""
+        text = self.text
+        depth = 0
+        key_before = False  # after a quoted scalar or a bracket, `:` needs no space
+        while at < len(text):
+            char = text[at]
+            following = text[at + 1 : at + 2]
+            if char in _SPACE:
+                at += 1
+                continue
+            if char == "#" and text[at - 1] in _SPACE:
+                end = self.end_of_line(at)
+                self.refuse(at, end, "it stands in a comment")
+                at = end
+                continue
+            if char in "[{":
+                depth += 1
+                at += 1
+            elif char in "]}":
+                depth -= 1
+                at += 1
+                if depth == 0:
+                    return at
+                key_before = True
+                continue
+            elif char in "\"'":
+                at = self.quoted(at)
+                key_before = True
+                continue
+            elif (
+                char == ","
+                or (char == ":" and key_before)
+                or (char in ":?-" and (following in _SPACE or following in _FLOW))
+            ):
+                at += 1
+            else:
+                end = at + 1
+                while end < len(text) and not _ends_plain(text, end):
+                    end += 1
+                if char in "!&*":
+                    self.refuse(at, end, "it stands in a tag, an anchor or an alias")
+                else:
+                    self.plain_scalar(at, end)
+                at = end
+            key_before = False
+        return at
+
+
+def _comment(text, start, end):
+    """The offset of a comment in a line: a `#` after a space; -1 if there is none."""
+    at = text.find("#", start, end)
+    while at >= 0 and text[at - 1] not in " \t":
+        at = text.find("#", at + 1, end)
+    return at
+
+
+def _ends_plain(text, at):
+    """Whether the plain scalar before `at`, in a flow collection, ends there."""
+    char = text[at]
+    if char == ":":
+        return text[at + 1 : at + 2] in _SPACE or text[at + 1] in _FLOW
+    return char in _FLOW or (char == "#" and text[at - 1] in _SPACE)
