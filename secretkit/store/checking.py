@@ -83,9 +83,9 @@ def _prove_records(
                     progress(done, everything)
     if entries:
         findings.append(Finding(f"{len(entries)} versions belong to no secret"))
-    stray = transaction.rows() - everything
-    if stray > 0:
-        findings.append(Finding(f"{stray} rows in the store that it does not know"))
+    strays = transaction.strays()
+    if strays:
+        findings.append(Finding(f"{strays} rows in the store that it does not know"))
     return len(secrets), proven
 
 

@@ -12,21 +12,33 @@ SMALLEST_CLASS = 64
 
 
 def pack(*fields: bytes | str | int) -> bytes:
-    """Each field as its length (LEB128) and its bytes: text in UTF-8, numbers big-endian, short."""
-    out = bytearray()
+    """Each field as its length (LEB128) and its bytes: text in UTF-8, numbers big-endian, short.
+
+    Packing is concatenation: pack(a, b) == pack(a) + pack(b).
+    """
+    parts: list[bytes] = []
     for field in fields:
-        if isinstance(field, str):
-            content = field.encode()
-        elif isinstance(field, int):
-            content = field.to_bytes((field.bit_length() + 7) // 8, "big")
-        else:
+        if isinstance(field, bytes):
             content = field
+        elif isinstance(field, str):
+            content = field.encode()
+        else:
+            content = field.to_bytes((field.bit_length() + 7) // 8, "big")
         length = len(content)
-        while length > 0x7F:
-            out.append(length & 0x7F | 0x80)
-            length >>= 7
-        out.append(length)
-        out += content
+        parts.append(_SHORT[length] if length <= 0x7F else _leb128(length))
+        parts.append(content)
+    return b"".join(parts)
+
+
+_SHORT = tuple(bytes((length,)) for length in range(0x80))
+
+
+def _leb128(length: int) -> bytes:
+    out = bytearray()
+    while length > 0x7F:
+        out.append(length & 0x7F | 0x80)
+        length >>= 7
+    out.append(length)
     return bytes(out)
 
 

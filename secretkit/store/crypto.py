@@ -6,6 +6,7 @@ No algorithm name is read from disk: another suite would be another format versi
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
@@ -32,7 +33,12 @@ _HEADER_BYTES = SALT_BYTES + COMMIT_BYTES
 
 def context(store_id: bytes, kind: str, *fields: bytes | str | int) -> bytes:
     """What a ciphertext is bound to: format, store, the kind of row, and which one."""
-    return pack("secretkit", FORMAT, store_id, kind, *fields)
+    return _prefix(store_id, kind) + pack(*fields)
+
+
+@lru_cache(maxsize=64)
+def _prefix(store_id: bytes, kind: str) -> bytes:
+    return pack("secretkit", FORMAT, store_id, kind)
 
 
 def derive(key: bytes, salt: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:

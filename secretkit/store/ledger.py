@@ -431,6 +431,18 @@ class Transaction:
         count: int = self._connection.execute("SELECT count(*) FROM record").fetchone()[0]
         return count
 
+    def strays(self) -> int:
+        """How many rows there are that the head and the directory do not know."""
+        leaves = bytes(self.head.leaves)
+        size = crypto.DIGEST_BYTES
+        filled = sum(leaves[at : at + size] != _EMPTY for at in range(0, len(leaves), size))
+        known = sum(len(self._leaf(leaf)) // _ENTRY for leaf in range(LEAVES)) + filled + 1
+        count: int = self._connection.execute(
+            "SELECT (SELECT count(*) FROM record) + (SELECT count(*) FROM leaf)"
+            " + (SELECT count(*) FROM head)"
+        ).fetchone()[0]
+        return count - known
+
     def sqlite_problems(self) -> list[str]:
         """What SQLite's own integrity check says; empty when all is well."""
         rows = self._connection.execute("PRAGMA integrity_check(10)").fetchall()

@@ -92,7 +92,7 @@ def open_ledger(folder: Path, ask: slots.Passphrase | None) -> Ledger:
 def _unlocked(path: Path, ask: slots.Passphrase | None) -> tuple[sqlite3.Connection, crypto.Keys]:
     connection = database.open_existing(path)
     try:
-        row = connection.execute("SELECT store FROM head").fetchone()
+        row = connection.execute("SELECT store FROM head WHERE id = 1").fetchone()
         if row is None or not isinstance(row[0], bytes) or len(row[0]) != 16:
             raise StoreTamperedError(f"the store was changed, {path}", hint="restore a backup")
         root = slots.unlock(row[0], read_slots(connection), ask)
@@ -204,7 +204,7 @@ def _replace(path: Path, copy: Path, store_id: bytes) -> None:
     files.check_private_folder(path.parent)
     try:
         with contextlib.closing(database.open_existing(path)) as target:
-            row = target.execute("SELECT store FROM head").fetchone()
+            row = target.execute("SELECT store FROM head WHERE id = 1").fetchone()
             if row is not None and row[0] != store_id:
                 raise ConflictError(
                     f"the backup is of another store, {store_id.hex()}",
