@@ -1,4 +1,4 @@
-"""The one exception of the shim."""
+"""The one exception of the shim, and how messages show names."""
 
 
 class ShimError(Exception):
@@ -13,3 +13,48 @@ class ShimError(Exception):
         Exception.__init__(self, *problems)
         self.problems = problems
         self.status = options.get("status", 125)
+
+
+class Problems:
+    """Gathers the problems of many steps, so that one start reports them all.
+
+    `with problems:` around a step keeps its ShimError and goes on behind it.
+    """
+
+    def __init__(self):
+        self.errors = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind is not None and issubclass(kind, ShimError):
+            self.errors.append(error)
+            return True
+        return False
+
+    def stop(self):
+        """Raises one ShimError with all problems, if there are any.
+
+        Its status is 126 or 127 only if nothing but the command is wrong.
+        """
+        if self.errors:
+            statuses = {error.status for error in self.errors}
+            status = statuses.pop() if len(statuses) == 1 else 125
+            raise ShimError(
+                *(line for error in self.errors for line in error.problems), status=status
+            ) from None
+
+
+def show(name):
+    """The name (bytes) of a file, variable or option on one printable line."""
+    text = name.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def did_you_mean(name, known, prefix=""):
+    """The end of a message, ` (did you mean …?)`, or nothing: `name` and `known` are str."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, 1, 0.7)
+    return f" (did you mean {prefix}{close[0]}?)" if close else ""

@@ -1,0 +1,83 @@
+"""What the shim answers without starting anything: --help, --version, --compile."""
+
+import sys
+
+from . import __version__
+from .errors import ShimError
+
+HELP = """\
+Usage: secretkit-entrypoint [OPTIONS] [--] COMMAND [ARG...]
+
+Sets environment variables and renders config files from secret files, then becomes COMMAND.
+
+  --secrets-dir DIR     where the secrets are [/run/secrets, else $CREDENTIALS_DIRECTORY]
+  --env NAME=SECRET     variable NAME from secret SECRET (repeatable)
+  --env-all             every secret: db-password becomes DB_PASSWORD [the default, unless
+                        --env, --expand-file or --render says otherwise]
+  --no-env              no variables
+  --env-prefix PREFIX   put before every name of --env-all
+  --expand-file NAME    NAME_FILE=/path becomes NAME=<content> (repeatable)
+  --render SRC:DEST[,format=F][,mode=0400][,owner=U:G]
+                        render template SRC to DEST (repeatable)
+  --require SECRET      must be there and not empty (repeatable)
+  --optional SECRET     may be missing or empty (repeatable)
+  --user U[:G]          run COMMAND as this user
+  --pristine            start from an empty environment
+  --preserve NAME       but keep this variable (repeatable)
+  --allow-name NAME     permit a variable that is refused otherwise, such as HOME (repeatable)
+  --allow-disk          permit a destination that is not on tmpfs
+  --config FILE         JSON with the same keys [/etc/secretkit/entrypoint.json, if there]
+  --check               report every problem, start nothing; exit 0 or 125
+  --explain             say where each variable and file comes from, start nothing
+  --compile             compile the package for this Python, so that it starts faster
+  --help, --version
+
+Each option is also a variable, SECRETKIT_SECRETS_DIR and so on; lists are separated by spaces.
+Exit status: 125 the shim failed, 126 COMMAND cannot be executed, 127 it was not found; else
+COMMAND's own. Example:
+
+  ENTRYPOINT ["python3", "-ISB", "/opt/secretkit/secretkit-entrypoint", "--env-all", "--"]
+"""
+
+
+def answer(action):
+    """Carries out --help, --version or --compile; returns the exit status."""
+    if action == "--help":
+        return say(HELP)
+    python = "Python %d.%d.%d" % sys.version_info[:3]
+    if action == "--version":
+        return say(f"secretkit-entrypoint {__version__} ({python})\n")
+    return say(f"compiled {compile_package()} modules for {python}\n")
+
+
+def compile_package():
+    """Byte-compiles every module of this package; returns how many. Raises ShimError."""
+    import os
+    import py_compile
+
+    count = 0
+    for folder, _, files in os.walk(os.path.dirname(os.path.abspath(__file__))):
+        for file in sorted(files):
+            if file.endswith(".py"):
+                path = os.path.join(folder, file)
+                try:
+                    py_compile.compile(path, doraise=True)
+                except OSError as error:
+                    raise ShimError(f"--compile: cannot write beside {path}: {error.strerror}")
+                except py_compile.PyCompileError:
+                    raise ShimError(f"--compile: {path} is damaged: copy it anew")
+                count += 1
+    return count
+
+
+def say(text):
+    """Writes text to stdout; returns the exit status."""
+    import os
+
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        raise ShimError(f"cannot write to stdout: {error.strerror}") from None
+    return 0

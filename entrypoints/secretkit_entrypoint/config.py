@@ -1,0 +1,108 @@
+"""The config file: one JSON object with the keys of options.KINDS."""
+
+import json
+
+from .errors import ShimError, did_you_mean, show
+from .mount import read_path
+from .options import FLAG, KINDS, LIST, PAIRS, TEXT, Render
+
+RENDER_KEYS = ("source", "destination", "format", "mode", "owner")
+
+
+def read(path):
+    """A level from the config file at `path` (bytes).
+
+    Raises ShimError with every key that is unknown or has the wrong type.
+    """
+    file = "config " + show(path)
+    try:
+        table = json.loads(read_path(path, "config").decode("utf-8"), object_pairs_hook=unique)
+    except UnicodeDecodeError:
+        raise ShimError(f"{file}: is not UTF-8") from None
+    except RepeatedKeyError as error:
+        raise ShimError(f"{file}: the key {error.args[0]} stands twice") from None
+    except ValueError as error:
+        place = f":{error.lineno}:{error.colno}"
+        raise ShimError(f"{file}{place}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise ShimError(f"{file}: nested too deeply") from None
+    if not isinstance(table, dict):
+        raise ShimError(f'{file}: must be one JSON object, as in {{"env_all": true}}')
+    level, problems = {}, []
+    for key, value in table.items():
+        try:
+            level[key] = convert(key, value)
+        except ValueError as error:
+            problems.append(f"{file}: {error.args[0]}")
+    if problems:
+        raise ShimError(*problems)
+    return level
+
+
+class RepeatedKeyError(ValueError):
+    """A key that stands twice in one JSON object."""
+
+
+def unique(pairs):
+    """A dict of JSON pairs; json itself would silently take the last of two equal keys."""
+    table = {}
+    for key, value in pairs:
+        if key in table:
+            raise RepeatedKeyError(show(to_bytes(key)))
+        table[key] = value
+    return table
+
+
+def convert(key, value):
+    """The value of one key as Settings takes it; raises ValueError with what is wrong."""
+    kind = KINDS.get(key)
+    name = show(to_bytes(key))
+    if kind is None:
+        raise ValueError(f"unknown key {name}{did_you_mean(key, KINDS)}")
+    if kind == TEXT:
+        return text(name, value)
+    if kind == FLAG:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false")
+        return value
+    if kind == PAIRS:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} must be an object of variables and secrets")
+        return {text(name, k): text(f"{name}.{k}", v) for k, v in value.items()}
+    if not isinstance(value, list):
+        raise ValueError(f"{name} must be a list")
+    if kind == LIST:
+        return [text(name, item) for item in value]
+    return [render(f"{name}[{number}]", item) for number, item in enumerate(value)]
+
+
+def render(name, table):
+    """One entry of `render`."""
+    if not isinstance(table, dict):
+        raise ValueError(f"{name} must be an object with source and destination")
+    for key in table:
+        if key not in RENDER_KEYS:
+            close = did_you_mean(key, RENDER_KEYS)
+            raise ValueError(f"{name}: unknown key {show(to_bytes(key))}{close}")
+    for key in ("source", "destination"):
+        if key not in table:
+            raise ValueError(f"{name}: {key} is missing")
+    if isinstance(table.get("mode"), int):
+        raise ValueError(f'{name}.mode must be in quotes, octal: "0400"')
+    values = {key: text(f"{name}.{key}", value) for key, value in table.items()}
+    entry = Render(values.pop("source"), values.pop("destination"))
+    for key, value in values.items():
+        setattr(entry, key, value)
+    return entry
+
+
+def text(name, value):
+    """A string as bytes, not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a string that is not empty")
+    return to_bytes(value)
+
+
+def to_bytes(value):
+    # Lone surrogates, which JSON can spell, stand for bytes that are no UTF-8, as in sys.argv.
+    return value.encode("utf-8", "surrogateescape")

@@ -1,0 +1,61 @@
+"""--explain: where every variable and every file comes from. Never a value."""
+
+from .about import say
+from .errors import show
+from .options import decode, encode
+
+
+def explain(environment, renderings, user, path):
+    """Prints aligned tables to stdout: variables, destinations, user, command."""
+    rows = [
+        (show(name), show(source.secret), show(source.path), source.rule)
+        for name, source in environment.sources.items()
+    ]
+    tables = [table(("VARIABLE", "SECRET", "FILE", "RULE"), rows)]
+    rows = []
+    for rendering in renderings:
+        rows += explain_rendering(rendering, environment.mount)
+    tables.append(table(("DESTINATION", "SECRET", "FILE", "RULE"), rows))
+    rows = []
+    if user is not None:
+        groups = ",".join(map(str, user.groups))
+        rows.append(("user", f"uid {user.uid}, gid {user.gid}, groups {groups}"))
+    if path is not None:
+        rows.append(("command", show(path)))
+    tables.append(table(("PROCESS", ""), rows))
+    say("\n".join(filter(None, tables)) or "nothing is set and nothing is rendered\n")
+
+
+def explain_rendering(rendering, mount):
+    """A row for the file itself, then one for each secret in its template."""
+    from .render import match
+
+    render = rendering.render
+    rule = f"--render, from {show(render.source)}, mode {rendering.mode:04o}"
+    if render.format is not None:
+        rule += ", format " + show(render.format)
+    if rendering.owner is not None:
+        rule += ", owner %d:%d" % rendering.owner
+    destination = show(render.destination)
+    rows = [(destination, "", "", rule)]
+    if rendering.template is not None:
+        names = [decode(name) for name in mount.names()]
+        for placeholder, line, column in rendering.template.secrets:
+            secret = match(placeholder, names)
+            if secret is not None:
+                place = f"{show(render.source)}:{line}:{column}"
+                file = show(mount.path(encode(secret)))
+                rows.append((destination, show(encode(secret)), file, place))
+    return rows
+
+
+def table(head, rows):
+    """Left-aligned columns under their heads; nothing if there are no rows."""
+    if not rows:
+        return ""
+    lines = [head] + rows
+    widths = [max(len(line[column]) for line in lines) + 2 for column in range(len(head))]
+    return "".join(
+        "".join(cell.ljust(widths[column]) for column, cell in enumerate(line)).rstrip() + "\n"
+        for line in lines
+    )

@@ -1,0 +1,124 @@
+"""The shim as one story: read what is asked, check all of it, render, become the process."""
+
+import posix
+
+from .errors import Problems, ShimError
+from .mount import Mount, exists
+from .options import (
+    DEFAULT_CONFIG,
+    DEFAULT_FOLDER,
+    Settings,
+    read_arguments,
+    read_variables,
+)
+from .process import DEFAULT_PATH, become, find
+from .variables import Environment, inherited
+
+
+def main(words):
+    """Runs the shim with the arguments `words` (str); returns a status if nothing was started."""
+    try:
+        return run(words)
+    except ShimError as error:
+        for problem in error.problems:
+            complain(problem)
+        return error.status
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as a shell reports it
+    except Exception as error:
+        # A defect. Neither its message nor a traceback is shown: they may hold a value.
+        place = error.__traceback__
+        while place.tb_next:
+            place = place.tb_next
+        file = place.tb_frame.f_code.co_filename.rpartition("/")[2]
+        complain(
+            f"internal error: {type(error).__name__} at {file}:{place.tb_lineno}; please report it"
+        )
+        return 125
+
+
+def run(words):
+    request = read_arguments(words)
+    if request.action in ("--help", "--version", "--compile"):
+        from .about import answer
+
+        return answer(request.action)
+
+    environ = inherited()
+    settings = Settings([request.level, read_variables(environ), configured(request, environ)])
+    mount = Mount(folder(settings, environ))
+    problems = Problems()
+
+    environment = Environment(settings, mount, environ)
+    environment.fill(problems)
+    user = None
+    if settings.user is not None:
+        from .users import choose
+
+        with problems:
+            user = choose(settings.user)
+            # A home that belongs to root breaks programs that write there, so this is the user's
+            # own (as gosu does), unless HOME was asked for.
+            if b"HOME" not in environment.sources and b"HOME" not in settings.preserve:
+                environment.values[b"HOME"] = user.home
+    renderings = []
+    if settings.render:
+        from .rendering import prepare
+
+        renderings = prepare(settings, mount, environment.values, user, problems)
+    path = None
+    with problems:
+        path = command(request, environ)
+    with problems:
+        environment.check_total(request.command)
+
+    if request.action == "--explain":
+        from .explain import explain
+
+        explain(environment, renderings, user, path)
+    problems.stop()
+    if request.action is not None:
+        return 0
+    if renderings:
+        from .destinations import write
+
+        write([(rendering.destination, rendering.content) for rendering in renderings])
+    return become(path, request.command, environment.values, user)
+
+
+def configured(request, environ):
+    """The level of the config file, or an empty one: few images have the file."""
+    path = request.config or environ.get(b"SECRETKIT_CONFIG")
+    if not path and not exists(DEFAULT_CONFIG):
+        return {}
+    from .config import read
+
+    return read(path or DEFAULT_CONFIG)
+
+
+def folder(settings, environ):
+    """The mount; without --secrets-dir the first of Swarm's and systemd's that is there."""
+    if settings.secrets_dir is not None:
+        return settings.secrets_dir
+    credentials = environ.get(b"CREDENTIALS_DIRECTORY")
+    if credentials and not exists(DEFAULT_FOLDER) and exists(credentials):
+        return credentials
+    return DEFAULT_FOLDER
+
+
+def command(request, environ):
+    """The file to execute. PATH is the one that the shim was started with."""
+    if request.command:
+        return find(request.command[0], environ.get(b"PATH", DEFAULT_PATH))
+    if request.action is None:
+        raise ShimError("no COMMAND: write secretkit-entrypoint [OPTIONS] -- COMMAND [ARG…]")
+    return None
+
+
+def complain(problem):
+    """One line on stderr, even where stderr is closed or not UTF-8."""
+    line = f"secretkit-entrypoint: error: {problem}\n"
+    try:
+        posix.write(2, line.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass

@@ -1,0 +1,206 @@
+"""Reading secret files: regular files inside the mount, at most 1 MiB each."""
+
+import posix
+
+from .errors import ShimError, did_you_mean, show
+
+LIMIT = 1 << 20  # bytes
+
+# O_NONBLOCK: opening a FIFO must not wait for its writer.
+FLAGS = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
+
+
+def without_newline(content):
+    """The value in a file: exactly one trailing `\\n` or `\\r\\n` is dropped, nothing else."""
+    if content.endswith(b"\n"):
+        return content[:-2] if content.endswith(b"\r\n") else content[:-1]
+    return content
+
+
+class Mount:
+    """A folder of secret files. Each file is read once, so every use sees the same content."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._names = None
+        self._contents = {}
+        self._real = None
+
+    def path(self, name):
+        return self.folder + b"/" + name
+
+    def names(self):
+        """The names (bytes) of all entries, sorted; raises ShimError if there is no folder.
+
+        Names that start with a dot are no secrets: `..data` is how a Kubernetes mount swaps
+        versions, and no engine allows such a name.
+        """
+        if self._names is None:
+            try:
+                names = posix.listdir(self.folder)
+            except OSError as error:
+                raise ShimError(
+                    f"cannot list the secrets in {show(self.folder)}: {error.strerror}; give the "
+                    "container its secrets there, name another folder with --secrets-dir, or use "
+                    "--no-env"
+                ) from None
+            self._names = sorted(name for name in names if not name.startswith(b"."))
+        return self._names
+
+    def has(self, name):
+        """Whether there is an entry of that name, readable or not."""
+        return exists(self.path(name))
+
+    def read(self, name):
+        """The raw content of a secret's file; raises ShimError, whose lines hold no content."""
+        content = self._contents.get(name)
+        if content is None:
+            content = self._contents[name] = self._read(name)
+        return content
+
+    def _read(self, name):
+        if b"/" in name or name.startswith(b"..") or name in (b"", b"."):
+            # Not shown: a value offered in place of a name is likely to end here.
+            raise ShimError(
+                "what is given as the name of a secret cannot be one: it names a file in "
+                f"{show(self.folder)} (without `/`, not starting with `..`)"
+            )
+        path = self.path(name)
+        try:
+            descriptor = posix.open(path, FLAGS | posix.O_NOFOLLOW)
+        except OSError as error:
+            if not is_link(path):
+                raise self._unreadable(name, error) from None
+            descriptor = self._follow(name)
+        try:
+            return read_regular(descriptor, "secret " + show(name), path)
+        finally:
+            posix.close(descriptor)
+
+    def _follow(self, name):
+        """Opens a secret that is a link, as in a Kubernetes mount; it must stay in the mount."""
+        path = self.path(name)
+        try:
+            if self._real is None:
+                descriptor = posix.open(self.folder, FLAGS)
+                try:
+                    self._real = real_path(descriptor, self.folder)
+                finally:
+                    posix.close(descriptor)
+            descriptor = posix.open(path, FLAGS)
+        except FileNotFoundError:
+            raise ShimError(
+                f"secret {show(name)}: {show(path)} is a dangling link: what it points to does "
+                "not exist"
+            ) from None
+        except OSError as error:
+            raise self._unreadable(name, error) from None
+        real = real_path(descriptor, path)
+        if not real.startswith(self._real.rstrip(b"/") + b"/"):
+            posix.close(descriptor)
+            raise ShimError(
+                f"secret {show(name)}: {show(path)} is a link that leaves the mount; put the file "
+                "itself there"
+            )
+        return descriptor
+
+    def _unreadable(self, name, error):
+        if not isinstance(error, FileNotFoundError):
+            return unreadable("secret " + show(name), self.path(name), error)
+        try:
+            close = did_you_mean(show(name), [show(other) for other in self.names()])
+        except ShimError as no_folder:
+            return no_folder
+        name, folder = show(name), show(self.folder)
+        return ShimError(
+            f"secret {name}: no such file in {folder}{close}; give it to the container, or say "
+            f"--optional {name}"
+        )
+
+
+def read_path(path, what):
+    """The raw content of a file anywhere, by the same rules but that of the mount."""
+    try:
+        descriptor = posix.open(path, FLAGS)
+    except OSError as error:
+        raise unreadable(what, path, error) from None
+    try:
+        return read_regular(descriptor, what, path)
+    finally:
+        posix.close(descriptor)
+
+
+def read_regular(descriptor, what, path):
+    """Reads an open file to its end; raises ShimError unless it is regular and not too big."""
+    status = posix.fstat(descriptor)
+    if status.st_mode & 0o170000 != 0o100000:
+        kind = KINDS.get(status.st_mode & 0o170000, "special file")
+        raise ShimError(f"{what}: {show(path)} is a {kind}: only regular files are read")
+    size = status.st_size
+    try:
+        content = posix.read(descriptor, min(size, LIMIT) + 1)
+        if len(content) != size:  # it grew or shrank while it was read
+            more = content
+            while more and len(content) <= LIMIT:
+                more = posix.read(descriptor, LIMIT)
+                content += more
+    except OSError as error:
+        raise unreadable(what, path, error) from None
+    if len(content) > LIMIT:
+        raise ShimError(f"{what}: {show(path)} is larger than 1 MiB, the most that is read")
+    return content
+
+
+KINDS = {
+    0o010000: "FIFO",
+    0o020000: "character device",
+    0o040000: "directory",
+    0o060000: "block device",
+    0o140000: "socket",
+}
+
+
+def unreadable(what, path, error):
+    """A ShimError that says why a file cannot be read, by whom, and what to do."""
+    if not isinstance(error, PermissionError):
+        return ShimError(f"{what}: cannot read {show(path)}: {error.strerror}")
+    uid = posix.geteuid()
+    try:
+        status = posix.stat(path)
+    except OSError:
+        return ShimError(
+            f"{what}: uid {uid} cannot reach {show(path)}: permit it to search the folders above"
+        )
+    return ShimError(
+        f"{what}: uid {uid} cannot read {show(path)} (mode {status.st_mode & 0o7777:04o}, "
+        f"owner {status.st_uid}:{status.st_gid}): give it to this uid, or mode 0444"
+    )
+
+
+def exists(path):
+    """Whether something is there; what cannot be looked at counts: reading it says why."""
+    try:
+        posix.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def is_link(path):
+    try:
+        posix.readlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def real_path(descriptor, path):
+    """Where an open file is, links resolved. The kernel knows; without /proc it is looked up."""
+    try:
+        return posix.readlink(b"/proc/self/fd/%d" % descriptor)
+    except OSError:
+        from posixpath import realpath
+
+        return realpath(path)

@@ -1,0 +1,107 @@
+"""Becoming the process: nothing of this program is left behind but its pid."""
+
+import _signal
+import posix
+
+from .errors import ShimError, show
+
+# Where execvp(3) looks if there is no PATH (glibc's confstr(_CS_PATH)).
+DEFAULT_PATH = b"/bin:/usr/bin"
+
+
+def find(command, search):
+    """The file that COMMAND (bytes) names, looked for as execvp(3) does along `search`.
+
+    Raises ShimError with status 127 if there is none, 126 if what there is cannot be executed.
+    """
+    if not command:
+        raise ShimError("COMMAND is empty", status=127)
+    if b"/" in command:
+        candidates = [command]
+    else:
+        candidates = [(folder or b".") + b"/" + command for folder in search.split(b":")]
+    found = None
+    for path in candidates:
+        try:
+            mode = posix.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            found = found or (path, error.strerror)
+            continue
+        if mode & 0o170000 == 0o040000:
+            found = found or (path, "it is a directory")
+        elif not posix.access(path, posix.X_OK):
+            found = found or (path, "it has no execute permission (chmod +x)")
+        else:
+            return path
+    if found:
+        raise ShimError(f"cannot execute {show(found[0])}: {found[1]}", status=126)
+    place = "" if b"/" in command else f" in PATH ({show(search)})"
+    raise ShimError(f"command not found: {show(command)}{place}", status=127)
+
+
+def become(path, arguments, environ, user):
+    """Replaces this process by the file `path`; returns never.
+
+    `user` is a User or None. Raises ShimError if the privileges cannot be dropped or the kernel
+    refuses the file; by then descriptors are closed and signals are reset.
+    """
+    if user is not None:
+        drop_to(user)
+    close_descriptors()
+    # Python ignores these two, and execve(2) keeps what is ignored. Handlers it resets itself.
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    try:
+        posix.execve(path, arguments, environ)
+    except (FileNotFoundError, NotADirectoryError):
+        # The file was there: what is missing is what its first line or its ELF header names.
+        reason = "the interpreter or loader that it names does not exist"
+    except PermissionError:
+        reason = "permission denied"
+        if user is not None:
+            reason += f" to uid {user.uid}, gid {user.gid}"
+    except OSError as error:
+        reason = error.strerror
+    raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
+
+
+def drop_to(user):
+    """Groups, gid, uid, for good; raises ShimError if any of root is left or could come back."""
+    if (user.uid, user.gid) == (posix.geteuid(), posix.getegid()) and user.uid != 0:
+        return
+    try:
+        posix.setgroups(user.groups)
+        posix.setgid(user.gid)
+        posix.setuid(user.uid)
+    except PermissionError:
+        raise ShimError(
+            f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID "
+            "and SETGID (docker run --cap-add)"
+        ) from None
+    same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
+    if not same or set(posix.getgroups()) != set(user.groups):
+        raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
+    if user.uid != 0:
+        try:
+            posix.setuid(0)
+        except PermissionError:
+            return
+        raise ShimError(f"uid {user.uid} could become root again: nothing is started")
+
+
+def close_descriptors():
+    """Closes every descriptor above 2."""
+    try:
+        names = posix.listdir("/proc/self/fd")
+    except OSError:
+        posix.closerange(3, min(posix.sysconf("SC_OPEN_MAX"), 1 << 16))
+        return
+    for name in names:
+        if int(name) > 2:
+            try:
+                posix.close(int(name))
+            except OSError:
+                pass  # the one that listed the folder

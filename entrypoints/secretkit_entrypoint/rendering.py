@@ -1,0 +1,96 @@
+"""From the renders that were asked for to files in memory: templates, secrets, destinations."""
+
+from .destinations import Destination
+from .errors import ShimError, show
+from .mount import without_newline
+from .options import decode, encode
+from .render import load
+from .users import lookup
+
+DEFAULT_MODE = 0o400
+
+
+class Secrets:
+    """What a template sees of the mount: names as str, raw contents as bytes."""
+
+    def __init__(self, mount, optional):
+        self._mount = mount
+        self._optional = optional
+
+    def names(self):
+        """The secrets there are, and the optional ones, which are empty if they are missing."""
+        names = set(self._mount.names()).union(self._optional)
+        return sorted(decode(name) for name in names)
+
+    def read(self, name):
+        """The file's content; raises ShimError if it cannot be read, or is empty but required."""
+        secret = encode(name)
+        if secret in self._optional:
+            return self._mount.read(secret) if self._mount.has(secret) else b""
+        content = self._mount.read(secret)
+        if not without_newline(content):
+            raise ShimError(f"secret {name} is empty: give it a value, or say --optional {name}")
+        return content
+
+
+class Rendering:
+    """One template and its destination. What could not be had stays None, with a problem."""
+
+    def __init__(self, render):
+        self.render = render
+        self.template = None
+        self.content = None
+        self.destination = None
+        self.mode = DEFAULT_MODE
+        self.owner = None
+
+
+def prepare(settings, mount, environ, user, problems):
+    """Renders everything in memory and checks every destination: a list of Rendering.
+
+    `environ` is what the process will get, for templates that read it. Files belong to the user
+    that the process runs as, unless a render names another owner.
+    """
+    secrets = Secrets(mount, settings.optional)
+    renderings = []
+    paths = set()
+    for render in settings.render:
+        rendering = Rendering(render)
+        renderings.append(rendering)
+        with problems:
+            name = decode(render.format) if render.format is not None else None
+            rendering.template = load(decode(render.source), decode(render.destination), name)
+            rendering.content = rendering.template.render(secrets, environ)
+        with problems:
+            if user is not None:
+                rendering.owner = (user.uid, user.gid)
+            if render.owner is not None:
+                owner = lookup(render.owner, "owner of destination " + show(render.destination))
+                rendering.owner = (owner.uid, owner.gid)
+        with problems:
+            rendering.mode = read_mode(render)
+        with problems:
+            destination = Destination(
+                render.destination, rendering.mode, rendering.owner, settings.allow_disk
+            )
+            rendering.destination = destination
+            if destination.full in paths:
+                raise ShimError(f"destination {show(render.destination)} is rendered twice")
+            paths.add(destination.full)
+    return renderings
+
+
+def read_mode(render):
+    """The permission bits of a render, from octal digits (bytes)."""
+    if render.mode is None:
+        return DEFAULT_MODE
+    if not render.mode.isdigit() or render.mode.translate(None, b"01234567"):
+        bits = -1
+    else:
+        bits = int(render.mode, 8)
+    if not 0 < bits <= 0o777:
+        raise ShimError(
+            f"destination {show(render.destination)}: mode {show(render.mode)} is not one: write "
+            "octal digits up to 0777, such as 0440"
+        )
+    return bits

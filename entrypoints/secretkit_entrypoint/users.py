@@ -1,0 +1,98 @@
+"""Users and groups by name, from /etc/passwd and /etc/group as the image has them.
+
+Read here rather than through pwd and grp: those go through NSS, whose libraries differ from one
+image to the next. The rules are those of docker run --user (moby, user.GetExecUser), but that a
+uid without an entry does not silently get group 0.
+"""
+
+import posix
+
+from .errors import ShimError, show
+from .mount import exists, read_path
+
+USERS = b"/etc/passwd"
+GROUPS = b"/etc/group"
+LARGEST = (1 << 32) - 2  # (uid_t)-1 means "leave as it is" to chown(2) and setresuid(2)
+
+
+class User:
+    """Ids to run as: uid, gid, supplementary groups (with gid), and the home folder (bytes)."""
+
+    __slots__ = ("gid", "groups", "home", "uid")
+
+    def __init__(self, uid, gid, groups, home):
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
+        self.home = home
+
+
+def choose(text):
+    """The User for --user; raises ShimError if this process cannot become that user."""
+    user = lookup(text, "--user")
+    ids = (posix.geteuid(), posix.getegid())
+    if ids[0] != 0 and ids != (user.uid, user.gid):
+        raise ShimError(f"--user {show(text)}: only root can become another user, not uid {ids[0]}")
+    return user
+
+
+def lookup(text, origin):
+    """The User that `U` or `U:G` (bytes; names or numbers) means; `origin` is for messages.
+
+    With G given there are no supplementary groups, as in docker run. Raises ShimError if there
+    is no such user or group.
+    """
+    name, colon, group = text.partition(b":")
+    if not name or (colon and not group):
+        raise ShimError(f"{origin} {show(text)}: write USER or USER:GROUP")
+    uid = number(name)
+    entry = find(USERS, name, uid)
+    if entry is not None:
+        uid = int(entry[2])
+    elif uid is None:
+        raise ShimError(f"{origin}: no user {show(name)} in {show(USERS)}")
+    home = entry[5] if entry is not None and len(entry) > 5 and entry[5] else b"/"
+    if group:
+        gid = number(group)
+        if gid is None:
+            found = find(GROUPS, group, None)
+            if found is None:
+                raise ShimError(f"{origin}: no group {show(group)} in {show(GROUPS)}")
+            gid = int(found[2])
+        return User(uid, gid, [gid], home)
+    if entry is None:
+        raise ShimError(
+            f"{origin}: uid {uid} has no entry in {show(USERS)}, so it has no group: write "
+            f"{uid}:GROUP"
+        )
+    gid = int(entry[3])
+    groups = {gid}
+    for fields in entries(GROUPS):
+        if entry[0] in fields[3].split(b","):
+            groups.add(int(fields[2]))
+    return User(uid, gid, sorted(groups), home)
+
+
+def number(text):
+    """A uid or gid written as a number, or None for a name."""
+    return int(text) if text.isdigit() and int(text) <= LARGEST else None
+
+
+def find(path, name, wanted):
+    """The first entry of that name, otherwise of that id, or None."""
+    found = None
+    for fields in entries(path):
+        if fields[0] == name:
+            return fields
+        if found is None and wanted is not None and int(fields[2]) == wanted:
+            found = fields
+    return found
+
+
+def entries(path):
+    """The well-formed lines of passwd(5) or group(5), as lists of bytes."""
+    if not exists(path):
+        return []
+    lines = read_path(path, "users").split(b"\n")
+    split = [line.split(b":") for line in lines]
+    return [fields for fields in split if len(fields) > 3 and fields[2].isdigit()]

@@ -1,0 +1,92 @@
+"""The shim as files: where they are, how to start them, how to copy them for an image.
+
+The shim is run or copied and never imported, so that a value is rendered by the same code on a
+laptop and in a container.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from secretkit.errors import ConflictError, NotFoundError, SecretkitError
+
+LAUNCHER = "secretkit-entrypoint"
+PACKAGE = "secretkit_entrypoint"
+
+
+def locate() -> Path:
+    """The folder that holds the launcher and its package.
+
+    In a wheel that is `secretkit/entrypoints`, in a checkout `entrypoints` beside the package.
+    Raises NotFoundError if neither is complete.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "entrypoints", package.parent / "entrypoints"):
+        if (folder / LAUNCHER).is_file() and (folder / PACKAGE / "__init__.py").is_file():
+            return folder
+    raise NotFoundError(
+        f"the files of {LAUNCHER} are not beside {package}", hint="install secretkit again"
+    )
+
+
+def command(python: str = sys.executable) -> list[str]:
+    """The start of an argv that runs the shim from here under `python`.
+
+    Isolated, without the site module and writing no bytecode, as in a container. A template that
+    needs the real Jinja2 still finds the one installed for `python`: the shim loads site then.
+    """
+    return [python, "-ISB", str(locate() / LAUNCHER)]
+
+
+def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Copies launcher and package into `directory`, which is made if it is missing.
+
+    Returns the paths written, the launcher (mode 0755) first, the modules (0644) after it. A
+    file that is there already with the same content is left alone and counts as written.
+    Raises ConflictError, before anything is written, if a file is in the way that differs; with
+    `force` it is replaced. Raises SecretkitError if `directory` cannot be written.
+    """
+    source = locate()
+    modules = sorted((source / PACKAGE).rglob("*.py"))
+    pairs = [(path, directory / path.relative_to(source)) for path in (source / LAUNCHER, *modules)]
+    try:
+        in_the_way = [
+            str(target) for path, target in pairs if not _replaceable(path, target, force)
+        ]
+        if in_the_way:
+            raise ConflictError(
+                f"not overwriting {', '.join(in_the_way)}",
+                hint="choose an empty directory, or say --force",
+            )
+        for path, target in pairs:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(path, target)
+    except OSError as error:
+        raise SecretkitError(
+            f"cannot export the shim to {directory}: {error.strerror}: {error.filename}",
+            hint="choose a directory that you can write to",
+        ) from None
+    return tuple(target for _, target in pairs)
+
+
+def _replaceable(path: Path, target: Path, force: bool) -> bool:
+    """Whether `target` is free, the same file already, or (with force) a file to replace."""
+    if not os.path.lexists(target):
+        return True
+    if target.is_symlink() or not target.is_file():
+        return False
+    return force or target.read_bytes() == path.read_bytes()
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Replaces `target` in one rename, so that a shim in use is never half a file."""
+    staged = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        staged.write_bytes(path.read_bytes())
+        staged.chmod(0o755 if path.name == LAUNCHER else 0o644)
+        staged.replace(target)
+    finally:
+        staged.unlink(missing_ok=True)
