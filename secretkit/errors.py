@@ -144,3 +144,10 @@ class StorePermissionError(StoreError):
 
 class StoreIOError(SecretkitError):
     """The disk refused: full, read-only, an I/O error. What was not acknowledged did not happen."""
+
+
+# -- folders of secret files ------------------------------------------------------------------
+
+
+class MountError(SecretkitError):
+    """A folder of secret files cannot be made, or its place cannot be trusted."""
