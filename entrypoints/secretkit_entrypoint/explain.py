@@ -8,8 +8,8 @@ from .options import decode, encode
 def explain(environment, renderings, user, path):
     """Prints aligned tables to stdout: variables, destinations, user, command."""
     rows = [
-        (show(name), show(source.secret), show(source.path), source.rule)
-        for name, source in environment.sources.items()
+        (show(name), show(secret), show(file_of(secret, environment.mount)), environment.rule(name))
+        for name, secret in environment.sources.items()
     ]
     tables = [table(("VARIABLE", "SECRET", "FILE", "RULE"), rows)]
     rows = []
@@ -24,6 +24,11 @@ def explain(environment, renderings, user, path):
         rows.append(("command", show(path)))
     tables.append(table(("PROCESS", ""), rows))
     say("\n".join(filter(None, tables)) or "nothing is set and nothing is rendered\n")
+
+
+def file_of(secret, mount):
+    """The path of a secret; one from outside the mount is named by its path anyway."""
+    return secret if b"/" in secret else mount.path(secret)
 
 
 def explain_rendering(rendering, mount):

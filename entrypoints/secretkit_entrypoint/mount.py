@@ -8,6 +8,7 @@ LIMIT = 1 << 20  # bytes
 
 # O_NONBLOCK: opening a FIFO must not wait for its writer.
 FLAGS = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
+DIRECT = FLAGS | posix.O_NOFOLLOW
 
 
 def without_newline(content):
@@ -55,27 +56,21 @@ class Mount:
         """The raw content of a secret's file; raises ShimError, whose lines hold no content."""
         content = self._contents.get(name)
         if content is None:
-            content = self._contents[name] = self._read(name)
+            if b"/" in name or name[:2] == b".." or name in (b"", b"."):
+                # Not shown: a value offered in place of a name is likely to end here.
+                raise ShimError(
+                    "what is given as the name of a secret cannot be one: it names a file in "
+                    f"{show(self.folder)} (without `/`, not starting with `..`)"
+                )
+            path = self.folder + b"/" + name
+            try:
+                descriptor = posix.open(path, DIRECT)
+            except OSError as error:
+                if not is_link(path):
+                    raise self._unreadable(name, error) from None
+                descriptor = self._follow(name)
+            content = self._contents[name] = read_regular(descriptor, name, path)
         return content
-
-    def _read(self, name):
-        if b"/" in name or name.startswith(b"..") or name in (b"", b"."):
-            # Not shown: a value offered in place of a name is likely to end here.
-            raise ShimError(
-                "what is given as the name of a secret cannot be one: it names a file in "
-                f"{show(self.folder)} (without `/`, not starting with `..`)"
-            )
-        path = self.path(name)
-        try:
-            descriptor = posix.open(path, FLAGS | posix.O_NOFOLLOW)
-        except OSError as error:
-            if not is_link(path):
-                raise self._unreadable(name, error) from None
-            descriptor = self._follow(name)
-        try:
-            return read_regular(descriptor, "secret " + show(name), path)
-        finally:
-            posix.close(descriptor)
 
     def _follow(self, name):
         """Opens a secret that is a link, as in a Kubernetes mount; it must stay in the mount."""
@@ -106,7 +101,7 @@ class Mount:
 
     def _unreadable(self, name, error):
         if not isinstance(error, FileNotFoundError):
-            return unreadable("secret " + show(name), self.path(name), error)
+            return unreadable(name, self.path(name), error)
         try:
             close = did_you_mean(show(name), [show(other) for other in self.names()])
         except ShimError as no_folder:
@@ -124,31 +119,50 @@ def read_path(path, what):
         descriptor = posix.open(path, FLAGS)
     except OSError as error:
         raise unreadable(what, path, error) from None
-    try:
-        return read_regular(descriptor, what, path)
-    finally:
-        posix.close(descriptor)
+    return read_regular(descriptor, what, path)
 
 
 def read_regular(descriptor, what, path):
-    """Reads an open file to its end; raises ShimError unless it is regular and not too big."""
-    status = posix.fstat(descriptor)
-    if status.st_mode & 0o170000 != 0o100000:
-        kind = KINDS.get(status.st_mode & 0o170000, "special file")
-        raise ShimError(f"{what}: {show(path)} is a {kind}: only regular files are read")
-    size = status.st_size
+    """Reads an open file to its end and closes it.
+
+    `what` is a str for messages, or the name (bytes) of a secret. Raises ShimError unless the
+    file is regular and not too big.
+    """
     try:
-        content = posix.read(descriptor, min(size, LIMIT) + 1)
-        if len(content) != size:  # it grew or shrank while it was read
-            more = content
-            while more and len(content) <= LIMIT:
-                more = posix.read(descriptor, LIMIT)
-                content += more
+        status = posix.fstat(descriptor)
+        if status.st_mode & 0o170000 != 0o100000:
+            raise irregular(what, path, status)
+        size = status.st_size
+        content = b"" if size > LIMIT else posix.read(descriptor, size + 1)
+        if len(content) != size:  # it is too big, or changes, or is one of /proc
+            content = read_rest(descriptor, content)
     except OSError as error:
         raise unreadable(what, path, error) from None
+    finally:
+        posix.close(descriptor)
     if len(content) > LIMIT:
-        raise ShimError(f"{what}: {show(path)} is larger than 1 MiB, the most that is read")
+        raise ShimError(f"{label(what)}: {show(path)} is larger than 1 MiB, the most that is read")
     return content
+
+
+def read_rest(descriptor, content):
+    """`content` and what follows it in the file, up to more than the limit."""
+    while len(content) <= LIMIT:
+        more = posix.read(descriptor, LIMIT)
+        if not more:
+            break
+        content += more
+    return content
+
+
+def label(what):
+    """How messages call a file: by a str as it is, by the name (bytes) of a secret as that."""
+    return what if isinstance(what, str) else "secret " + show(what)
+
+
+def irregular(what, path, status):
+    kind = KINDS.get(status.st_mode & 0o170000, "special file")
+    return ShimError(f"{label(what)}: {show(path)} is a {kind}: only regular files are read")
 
 
 KINDS = {
@@ -163,16 +177,17 @@ KINDS = {
 def unreadable(what, path, error):
     """A ShimError that says why a file cannot be read, by whom, and what to do."""
     if not isinstance(error, PermissionError):
-        return ShimError(f"{what}: cannot read {show(path)}: {error.strerror}")
+        return ShimError(f"{label(what)}: cannot read {show(path)}: {error.strerror}")
     uid = posix.geteuid()
     try:
         status = posix.stat(path)
     except OSError:
         return ShimError(
-            f"{what}: uid {uid} cannot reach {show(path)}: permit it to search the folders above"
+            f"{label(what)}: uid {uid} cannot reach {show(path)}: permit it to search the folders "
+            "above"
         )
     return ShimError(
-        f"{what}: uid {uid} cannot read {show(path)} (mode {status.st_mode & 0o7777:04o}, "
+        f"{label(what)}: uid {uid} cannot read {show(path)} (mode {status.st_mode & 0o7777:04o}, "
         f"owner {status.st_uid}:{status.st_gid}): give it to this uid, or mode 0444"
     )
 

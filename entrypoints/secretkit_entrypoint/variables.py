@@ -7,7 +7,7 @@ import posix
 import sys
 
 from .errors import ShimError, show
-from .mount import exists, read_path, without_newline
+from .mount import exists, label, read_path, without_newline
 
 # execve(2): MAX_ARG_STRLEN, the most bytes that one `NAME=value` may have with its NUL.
 ONE_STRING = 131072
@@ -16,9 +16,7 @@ ONE_STRING = 131072
 ALWAYS_FITS = 131072
 NEVER_FITS = 6 << 20
 
-LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
-DIGITS = b"0123456789"
-IDENTIFIER = LETTERS + DIGITS
+IDENTIFIER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"
 TO_VARIABLE = bytes.maketrans(b"-.abcdefghijklmnopqrstuvwxyz", b"__ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 # Names by which a value would steer the loader, a shell, an interpreter or the network path of
@@ -62,19 +60,12 @@ def inherited():
     return environ
 
 
-class Variable:
-    """Where one variable comes from, for messages and --explain; never its value."""
-
-    __slots__ = ("path", "rule", "secret")
-
-    def __init__(self, secret, path, rule):
-        self.secret = secret
-        self.path = path
-        self.rule = rule
-
-
 class Environment:
-    """Builds the environment of the process: `values` (bytes to bytes), `sources` (Variable)."""
+    """Builds the environment of the process: `values` (bytes to bytes).
+
+    `sources` tells for each variable that was set here its secret, by name, or by the path of a
+    file outside the mount.
+    """
 
     def __init__(self, settings, mount, environ):
         self.settings = settings
@@ -104,33 +95,30 @@ class Environment:
 
     def add_named(self, name, secret):
         """--env NAME=SECRET: the secret must be there and not empty, unless optional."""
-        self.check_name(name, b"--env " + name)
-        if secret in self.settings.optional and not self.mount.has(secret):
+        check_name(name, self.allowed, "--env")
+        optional = secret in self.settings.optional
+        if optional and not self.mount.has(secret):
             return
-        content = without_newline(self.mount.read(secret))
-        if secret not in self.settings.optional:
+        content = self.mount.read(secret)
+        if not optional:
             needed(content, secret)
-        self.set(name, content, Variable(secret, self.mount.path(secret), "--env"))
+        self.set(name, content, secret)
 
     def add_all(self, problems):
         """--env-all: every file of the mount; --env for the same variable has precedence."""
-        rule = "--env-all"
-        if self.settings.env_all_by_default:
-            rule = "--env-all (the default)"
+        mount, sources = self.mount, self.sources
         prefix = self.settings.env_prefix or b""
-        for secret in self.mount.names():
+        for secret in mount.names():
             name = prefix + secret.translate(TO_VARIABLE)
-            source = self.sources.get(name)
-            if source is not None and (source.rule == "--env" or source.secret == secret):
+            if name in sources and (name in self.settings.env or sources[name] == secret):
                 continue
             with problems:
-                self.check_name(name, b"secret " + secret)
-                content = without_newline(self.mount.read(secret))
-                self.set(name, content, Variable(secret, self.mount.path(secret), rule))
+                check_name(name, self.allowed, secret)
+                self.set(name, mount.read(secret), secret)
 
     def add_expanded(self, name):
         """--expand-file NAME: the official images' NAME_FILE=/path; empty counts as unset."""
-        self.check_name(name, b"--expand-file " + name)
+        check_name(name, self.allowed, "--expand-file")
         variable = name + b"_FILE"
         path = self.environ.get(variable)
         self.values.pop(variable, None)
@@ -147,48 +135,39 @@ class Environment:
             return
         what = f"{show(variable)} for {show(name)}"
         content = self.mount.read(secret) if inside else read_path(path, what)
-        content = without_newline(content)
         if not optional:
             needed(content, secret)
-        self.set(name, content, Variable(secret, path, "--expand-file, " + show(variable)))
+        self.set(name, content, secret)
 
-    def check_name(self, name, origin):
-        """Raises ShimError unless a secret may become the variable `name`."""
-        if name.translate(None, IDENTIFIER) or name[:1] in DIGITS_OR_NOTHING:
-            raise ShimError(
-                f"{show(origin)}: {show(name)} cannot be the name of a variable (letters, digits "
-                "and _, not starting with a digit): name one with --env NAME=SECRET"
-            )
-        upper = name.upper()
-        if (
-            upper in REFUSED or upper.startswith(REFUSED_STARTS) or upper.endswith(REFUSED_ENDS)
-        ) and name not in self.allowed:
-            raise ShimError(
-                f"{show(origin)}: the variable {show(name)} is refused, as it can change what the "
-                f"process runs: use another name, or permit it with --allow-name {show(name)}"
-            )
-
-    def set(self, name, value, source):
-        """Sets one variable that execve(2) can carry, and remembers where it is from."""
+    def set(self, name, content, secret):
+        """Sets one variable from a file's content, if execve(2) can carry it."""
+        value = without_newline(content)
         if b"\0" in value:
             raise ShimError(
-                f"secret {show(source.secret)} contains a NUL byte, which no variable can hold "
+                f"secret {show(secret)} contains a NUL byte, which no variable can hold "
                 f"({show(name)}): use a file, with --render or by its path"
             )
         if len(name) + len(value) + 2 > ONE_STRING:
             raise ShimError(
-                f"secret {show(source.secret)} is too long for the variable {show(name)} "
+                f"secret {show(secret)} is too long for the variable {show(name)} "
                 f"({len(value)} bytes; the kernel takes {ONE_STRING - len(name) - 2}): use a file, "
                 "with --render or by its path"
             )
-        other = self.sources.get(name)
-        if other is not None:
+        if name in self.sources:
             raise ShimError(
-                f"secrets {show(other.secret)} and {show(source.secret)} both become the variable "
+                f"secrets {show(self.sources[name])} and {show(secret)} both become the variable "
                 f"{show(name)}: choose one with --env {show(name)}=SECRET"
             )
         self.values[name] = value
-        self.sources[name] = source
+        self.sources[name] = secret
+
+    def rule(self, name):
+        """By which option a variable came to be set."""
+        if name in self.settings.env:
+            return "--env"
+        if name in self.settings.expand_file and self.environ.get(name + b"_FILE"):
+            return f"--expand-file, from {show(name)}_FILE"
+        return "--env-all (the default)" if self.settings.env_all_by_default else "--env-all"
 
     def check_total(self, arguments):
         """Raises ShimError if execve(2) cannot take these variables and arguments together."""
@@ -207,7 +186,7 @@ class Environment:
             advice = "make the environment or the arguments smaller"
             if largest is not None:
                 advice = (
-                    f"the largest secret is {show(self.sources[largest].secret)}: use a file, "
+                    f"the largest secret is {show(self.sources[largest])}: use a file, "
                     "with --render or by its path"
                 )
             raise ShimError(
@@ -216,7 +195,25 @@ class Environment:
             )
 
 
-DIGITS_OR_NOTHING = frozenset([b""] + [b"%d" % digit for digit in range(10)])
+def check_name(name, allowed, origin):
+    """Raises ShimError unless a secret may become the variable `name` (bytes).
+
+    `allowed` has the names that are permitted one by one. `origin` is for the message: an option
+    (str) or the name of a secret (bytes).
+    """
+    if name.translate(None, IDENTIFIER) or name[:1].isdigit() or not name:
+        raise ShimError(
+            f"{label(origin)}: {show(name)} cannot be the name of a variable (letters, digits "
+            "and _, not starting with a digit): name one with --env NAME=SECRET"
+        )
+    upper = name.upper()
+    if (
+        upper in REFUSED or upper.startswith(REFUSED_STARTS) or upper.endswith(REFUSED_ENDS)
+    ) and name not in allowed:
+        raise ShimError(
+            f"{label(origin)}: the variable {show(name)} is refused, as it can change what the "
+            f"process runs: use another name, or permit it with --allow-name {show(name)}"
+        )
 
 
 def needed(content, secret):
