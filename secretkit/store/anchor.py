@@ -80,7 +80,10 @@ class Anchor:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Closing twice is fine."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _parse(self, record: bytes) -> Mark:
         try:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,9 +191,10 @@ def _copy_in(backup: Path, copy: Path) -> None:
         fd = os.open(backup, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise NotFoundError(f"no such backup, {backup}") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UsageError(f"not a backup, {backup} is not a regular file")
     with os.fdopen(fd, "rb") as source:
-        if not backup.is_file():
-            raise UsageError(f"not a backup, {backup} is not a regular file")
         files.write_new(copy, b"", 0o600)
         with copy.open("r+b") as target:
             shutil.copyfileobj(source, target)

@@ -183,7 +183,7 @@ def _snapshot(content: bytes) -> Iterator[sqlite3.Connection]:
 @contextlib.contextmanager
 def private_home() -> Iterator[Path]:
     """A folder on tmpfs with a home of its own: nothing here is about durability."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="secretkit-tampering-", dir=base))
     before = os.environ.get("XDG_CONFIG_HOME")
     os.environ["XDG_CONFIG_HOME"] = str(folder / "config")
