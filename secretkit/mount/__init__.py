@@ -1,1 +1,6 @@
+"""Dev folders: one file per secret, as a container sees them at `/run/secrets`."""
 
+from .folder import DevFolder, FileState, down, folders, locate, refresh, up
+from .private import ephemeral
+
+__all__ = ["DevFolder", "FileState", "down", "ephemeral", "folders", "locate", "refresh", "up"]

@@ -1,0 +1,259 @@
+"""What every command has in common: the shared options, an example, an argument that stays unsaid.
+
+The table `COMMANDS` lets `secretkit --help` list what it does not import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from .output import Output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..project import Project
+    from ..store import Store
+
+Callback = Callable[..., Any]
+
+
+class App:
+    """One run of the program: what the shared options say, and what they lead to."""
+
+    def __init__(self) -> None:
+        self.out = Output()
+        self.debug = False
+        self.engine: str | None = None
+        self.chosen: str | None = None  # --project
+        self._project: Project | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The project folder: `--project`, SECRETKIT_PROJECT, or upwards from here."""
+        from pathlib import Path
+
+        from ..errors import ProjectNotFoundError
+        from ..project import FILE, STORE_FOLDER, find_folder
+
+        if self.chosen is None:
+            return find_folder()
+        folder = Path(self.chosen).resolve()
+        if not ((folder / FILE).exists() or (folder / STORE_FOLDER).exists()):
+            raise ProjectNotFoundError(
+                str(folder), hint="--project names it; `secretkit init` makes a project"
+            )
+        return folder
+
+    @property
+    def project(self) -> Project:
+        """What `secretkit.toml` says; read once, with the engine checked."""
+        if self._project is None:
+            from ..project import load
+
+            self._project = load(self.folder)
+            self.check_engine()
+        return self._project
+
+    def check_engine(self) -> None:
+        """Refuse an engine that this version does not have; `secretkit.toml` is checked itself."""
+        import os
+
+        from ..project import ENGINES
+
+        if self.engine is None and os.environ.get("SECRETKIT_ENGINE", "local") not in ENGINES:
+            raise UsageError(
+                "no such engine, from SECRETKIT_ENGINE",
+                hint=f"engines of this version: {', '.join(ENGINES)}",
+            )
+
+    def store(self) -> Store:
+        """The project's store, open; asks for its passphrase only if no key file opens it."""
+        from .hardening import harden
+
+        harden()
+        from ..store import Store
+        from .prompt import ask_passphrase
+
+        return Store.open(self.folder, passphrase=ask_passphrase)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Put a shared option where every command finds it, wherever it was written."""
+    app = context.find_object(App)
+    if app is None or value in (None, False):
+        return
+    if parameter.name in ("json", "quiet"):
+        setattr(app.out, parameter.name, value)
+    elif parameter.name == "project":
+        app.chosen = value
+    else:
+        setattr(app, str(parameter.name), value)
+
+
+def shared_options(*, reports: bool = True) -> list[click.Option]:
+    """The options that are understood before and after a command's name."""
+    json = ["--json"], "Report as one JSON document."
+    flags = [
+        *([json] if reports else []),
+        (["-q", "--quiet"], "Say only warnings and errors."),
+        (["--debug"], "Show where an error came from, without values."),
+    ]
+    return [
+        click.Option(
+            ["--project"],
+            metavar="DIR",
+            help="The project's folder, instead of the nearest upwards.",
+            expose_value=False,
+            callback=_remember,
+        ),
+        click.Option(
+            ["--engine"],
+            type=click.Choice(["local"]),
+            help="Where services run.",
+            expose_value=False,
+            callback=_remember,
+        ),
+        *(
+            click.Option(names, is_flag=True, help=text, expose_value=False, callback=_remember)
+            for names, text in flags
+        ),
+    ]
+
+
+class Number(click.ParamType[int]):
+    """A whole number from 1. What was given instead is not repeated: it may be a value."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0):
+            self.fail("not a number from 1", param, ctx)
+        return int(text)
+
+
+NUMBER = Number()
+
+
+class Command(click.Command):
+    """A command with the shared options and a worked example."""
+
+    def __init__(self, *args: Any, example: str = "", reports: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += shared_options(reports=reports)
+        self.example = example
+        self.reports = reports
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Example"):
+            for line in self.example.strip().splitlines():
+                formatter.write(f"  {line.strip()}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            # click would repeat them; one may be a value.
+            raise click.UsageError(
+                f"too many arguments for `{ctx.command_path}`, {len(rest)} more than it takes", ctx
+            )
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        app = ctx.find_object(App)
+        if app is not None and app.out.json and not self.reports:
+            raise click.UsageError(f"`{ctx.command_path}` has no --json", ctx)
+        return super().invoke(ctx)
+
+
+@click.pass_context
+def _show_help(context: click.Context) -> None:
+    app = context.find_object(App)
+    if context.invoked_subcommand is None and app is not None:
+        app.out.text(context.get_help() + "\n")
+
+
+class Group(click.Group):
+    """A group of commands; `table` names those that are imported only when they are used."""
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, table: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
+    ) -> None:
+        # Alone, a group shows its help.
+        kwargs |= {"callback": _show_help, "invoke_without_command": True}
+        super().__init__(*args, **kwargs)
+        self.params += shared_options()
+        self.table = table or {}
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [*self.table, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.table[cmd_name][0].partition(":")
+        command: click.Command = getattr(
+            import_module(f"secretkit.cli.{module}"), attribute or cmd_name
+        )
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, text) for name, (_, text) in self.table.items()]
+        rows += [(name, one.get_short_help_str(70)) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+_LOOKS_LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]{0,30}")
+_VALUE_OPTIONS = frozenset(
+    ("--value", "--password", "--secret", "--data", "--from-literal", "--passphrase", "-p", "-v")
+)
+
+
+def usage_message(error: click.UsageError) -> tuple[str, str]:
+    """A usage error of click in our words: (message, hint). Never repeats a possible value."""
+    path = error.ctx.command_path if error.ctx else "secretkit"
+    message = error.format_message()
+    hint = f"`{path} --help` shows how"
+    if isinstance(error, click.NoSuchOption):
+        option = error.option_name
+        shown = f", {option}" if _LOOKS_LIKE_AN_OPTION.fullmatch(option) else ""
+        message = f"no such option{shown}"
+        if option in _VALUE_OPTIONS:
+            hint = value_hint(path, "NAME")
+        elif error.possibilities:
+            hint = f"did you mean {error.possibilities[0]}? {hint}"
+    elif message.startswith("No such command"):
+        message, hint = _no_such_command(error, hint)
+    message = " ".join(message.split()).removesuffix(".")
+    return message[:1].lower() + message[1:], hint
+
+
+def _no_such_command(error: click.UsageError, hint: str) -> tuple[str, str]:
+    from difflib import get_close_matches
+
+    context = error.ctx
+    assert context is not None  # noqa: S101 - click resolves commands in a context
+    given = getattr(error, "command_name", None) or error.format_message().split("'")[1]
+    known = context.command.list_commands(context) if isinstance(context.command, Group) else []
+    near = get_close_matches(given, known, 1)
+    return f"no such command, {given}", f"did you mean {near[0]}? {hint}" if near else hint
+
+
+def value_hint(path: str, name: str) -> str:
+    """How to give a value, which is never an argument."""
+    command = path if path.endswith(("create", "rotate")) else "secretkit create"
+    return f'a value is never an argument: name a file, or printf %s "$VALUE" | {command} {name} -'

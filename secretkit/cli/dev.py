@@ -1,0 +1,238 @@
+"""`dev up|down|status`: a folder of secret files for this machine."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import NotFoundError, UsageError
+from .command import App, Group, pass_app
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..store import Store
+
+dev = Group("dev", help="A folder of secret files for this machine, as at /run/secrets.")
+
+_directory = click.argument("directory", metavar="[DIR]", type=click.Path(), required=False)
+
+
+@dev.command(
+    example="""
+    $ secretkit dev up
+    docker run -v "$PWD/dev-secrets:/run/secrets:ro" ...
+    """,
+)
+@_directory
+@click.option("--on-disk", is_flag=True, help="A real folder, where there is no tmpfs.")
+@click.option("--mode", default="0444", show_default=True, help="Of the files, octal.")
+@pass_app
+def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
+    """Make the folder DIR, one file per secret, or bring it up to date.
+
+    DIR is ./dev-secrets if secretkit.toml names no other. The files are in memory (tmpfs) and DIR
+    is a link to them. Secrets that secretkit.toml declares are created from their generators first,
+    and so is the store, so that a fresh clone needs this one command. Prints what to give docker.
+    """
+    from .. import mount
+
+    file_mode = _file_mode(mode)
+    project = app.project
+    path = _place(app, directory)
+    with _store(app) as store:
+        created = _create_missing(project, store)
+        for name in created:
+            app.out.say(f"created {name} v1 from generator {project.declared(name).generate}")  # type: ignore[union-attr]
+        folder = mount.up(store, path, on_disk=on_disk, mode=file_mode)
+        secrets = folder.versions
+    if on_disk:
+        app.out.warn(
+            f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
+            " user who can reach the folder reads it; `secretkit dev down` deletes it"
+        )
+    where = "on disk" if on_disk else f"in memory, {folder.place}"
+    app.out.say(f"{len(secrets)} secrets in {path} ({where})")
+    line = f"docker run -v {_mounted_as(path)} ..."
+    if app.out.json:
+        document: dict[str, Any] = {
+            "folder": str(folder.path),
+            "place": str(folder.place),
+            "on_disk": on_disk,
+            "secrets": dict(secrets),
+            "created": list(created),
+            "docker": line,
+        }
+        app.out.document(document)
+    else:
+        app.out.data(line)
+
+
+@dev.command(
+    example="""
+    $ secretkit dev down
+    """,
+)
+@_directory
+@pass_app
+def down(app: App, directory: str | None) -> None:
+    """Wipe the folder DIR; without DIR, every dev folder of the project. Again is fine."""
+    from .. import mount
+
+    gone = mount.down(app.folder, Path(directory) if directory else None)
+    for folder in gone:
+        if folder.on_disk and folder.path.exists():
+            app.out.warn(f"{folder.path} stays, with files that secretkit did not write")
+    if app.out.json:
+        app.out.document([str(folder.path) for folder in gone])
+    elif gone:
+        app.out.say(f"wiped {', '.join(str(folder.path) for folder in gone)}")
+    else:
+        app.out.say("no dev folder is up")
+
+
+@dev.command(
+    example="""
+    $ secretkit dev status
+    /home/ada/app/dev-secrets: up, in memory
+    NAME          MOUNTED   CURRENT   STATE
+    db-password   v2        v2        same
+    """,
+)
+@pass_app
+def status(app: App) -> None:
+    """Show the dev folders: which version each file holds, and what differs from the store.
+
+    States: same; behind (an earlier version is mounted); changed (not what was written); missing;
+    removed (from the store); foreign (not written by secretkit). `dev up` repairs all but the last.
+    """
+    from .. import mount
+
+    with app.store() as store:
+        found = [
+            (folder, folder.states(store) if folder.is_up else ())
+            for folder in mount.folders(store.folder)
+        ]
+    if app.out.json:
+        app.out.document(
+            [
+                {
+                    "folder": str(folder.path),
+                    "place": str(folder.place),
+                    "on_disk": folder.on_disk,
+                    "up": folder.is_up,
+                    "secrets": [
+                        {
+                            "name": one.name,
+                            "mounted": one.mounted,
+                            "current": one.current,
+                            "state": one.state,
+                        }
+                        for one in states
+                    ],
+                }
+                for folder, states in found
+            ]
+        )
+        return
+    if not found:
+        app.out.say("no dev folder is up; `secretkit dev up` makes one")
+    for folder, states in found:
+        where = "on disk" if folder.on_disk else "in memory"
+        if not folder.is_up:
+            app.out.data(f"{folder.path}: gone, {where}; `secretkit dev up` makes it again")
+            continue
+        app.out.data(f"{folder.path}: up, {where}")
+        app.out.table(
+            ("NAME", "MOUNTED", "CURRENT", "STATE"),
+            [
+                (
+                    one.name,
+                    f"v{one.mounted}" if one.mounted else "-",
+                    f"v{one.current}" if one.current else "-",
+                    one.state,
+                )
+                for one in states
+            ],
+        )
+
+
+def _place(app: App, directory: str | None) -> Path:
+    return Path(directory) if directory else app.project.dev_folder
+
+
+def _store(app: App) -> Store:
+    """The project's store; a fresh clone has none yet."""
+    from ..project import STORE_FOLDER
+
+    if (app.folder / STORE_FOLDER).exists():
+        return app.store()
+    from .init import make
+
+    store = make(app.folder)
+    app.out.say(f"made {STORE_FOLDER} in {app.folder}, and its key")
+    return store
+
+
+def _create_missing(project: Project, store: Store) -> tuple[str, ...]:
+    """Create what `secretkit.toml` declares and the store lacks; all of it or nothing."""
+    from ..generate import generate_for
+    from ..store import NewSecret
+
+    have = {secret.name for secret in store.list()}
+    missing = {
+        one.name: [name for name in one.makes if name not in have]
+        for one in project.secrets.values()
+    }
+    without = [
+        name for name, names in missing.items() if names and not project.secrets[name].generate
+    ]
+    if without:
+        raise NotFoundError(
+            f"declared without a generator and not created yet, {', '.join(without)}",
+            hint=f"`secretkit create {without[0]}` asks for its value",
+        )
+    fresh = []
+    for name, names in missing.items():
+        declared = project.secrets[name]
+        if not names or not declared.generate:
+            continue
+        if len(names) < len(declared.makes):
+            raise NotFoundError(
+                f"half of the pair {name} is missing, {names[0]}",
+                hint="remove the other half and both are made anew: secretkit rm"
+                f" {_rest(declared.makes, names)}",
+            )
+        kind = declared.generate
+        fresh += [
+            NewSecret(one, value, kind, kind, declared.labels)
+            for one, value in generate_for(name, kind).items()
+        ]
+    if fresh:
+        store.create_many(fresh)
+    return tuple(one.name for one in fresh)
+
+
+def _rest(makes: tuple[str, ...], missing: list[str]) -> str:
+    return next(name for name in makes if name not in missing)
+
+
+def _file_mode(text: str) -> int:
+    """Read permission only, and the owner's always: 0400, 0440, 0444 …"""
+    valid = text.isascii() and text.isdigit() and 3 <= len(text) <= 4 and not set("89") & set(text)
+    mode = int(text, 8) if valid else 0
+    if not mode & 0o400 or mode & ~0o444:
+        raise UsageError("--mode is for reading only", hint="0444, 0440 or 0400")
+    return mode
+
+
+def _mounted_as(path: Path) -> str:
+    """The argument of docker's -v, in the shell's quotes; from here if it is below."""
+    absolute = Path.cwd() / path
+    if absolute.is_relative_to(Path.cwd()):
+        below = str(absolute.relative_to(Path.cwd()))
+        if shlex.quote(below) == below:
+            return f'"$PWD/{below}:/run/secrets:ro"'
+    return shlex.quote(f"{absolute}:/run/secrets:ro")

@@ -1,0 +1,32 @@
+"""Before a key or a value is in memory: no core dumps, no reading by other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_before: list[int] = []  # the soft limit that we found
+
+
+def harden() -> None:
+    """RLIMIT_CORE 0, and PR_SET_DUMPABLE 0 where there is such a thing (prctl(2)).
+
+    The second also keeps other processes of the same user from reading our memory, and ends with
+    execve; the first does not, and only its soft limit is changed, so that `allow_cores` can give
+    it back to the program that we become.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    _before.append(soft)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    from ctypes import CDLL
+
+    with contextlib.suppress(OSError, AttributeError):
+        CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def allow_cores() -> None:
+    """Give back the limit for core dumps, before becoming a program of the user's."""
+    if _before:
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (_before[0], hard))

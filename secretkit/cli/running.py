@@ -1,0 +1,95 @@
+"""`run`: a command on this machine, through the shim, with the store's current values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SecretkitError, UsageError
+from .command import App, Command, pass_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Passing(Command):
+    """Passes every argument on to the shim; only --help is for us."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [one for one in self.params if isinstance(one, click.Argument)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] in (["--help"], ["-h"]):
+            return super().parse_args(ctx, args)
+        ctx.params["arguments"] = args
+        ctx.args = []
+        return []
+
+
+@click.command(
+    cls=_Passing,
+    reports=False,
+    example="""
+    $ secretkit run --env DB_PASSWORD=db-password -- ./app
+    """,
+)
+@click.argument("arguments", metavar="[SHIM OPTIONS] -- COMMAND...", nargs=-1)
+@pass_app
+def run(app: App, arguments: list[str]) -> None:
+    """Run COMMAND through the shim, with the current values and [entrypoint] of secretkit.toml.
+
+    This process becomes COMMAND, with its exit status and signals. The values are in a private
+    folder in memory until COMMAND starts. Everything after `run` is for secretkit-entrypoint, the
+    shim (--env, --env-all, --render, --user and so on); --project and the like go before `run`.
+    """
+    if not arguments:
+        raise UsageError("no command to run", hint="secretkit run -- COMMAND")
+    with prepared(app, arguments) as (words, environ):
+        from .hardening import allow_cores
+
+        allow_cores()
+        try:
+            os.execve(words[0], words, environ)  # noqa: S606 - no shell is what is wanted
+        except OSError as error:
+            raise SecretkitError(
+                f"cannot start {words[0]}, {str(error.strerror).lower()}"
+            ) from None
+
+
+@contextmanager
+def prepared(app: App, arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The shim's command line and environment, with the current values in a private folder.
+
+    The folder is removed at the end of the block, or when this process has become the command.
+    """
+    from ..delivery.shim import command
+    from ..mount import ephemeral
+    from ..project import entrypoint_json
+
+    project = app.project
+    # Before the store is open: the janitor is a fork of this process.
+    with ephemeral() as folder:
+        with app.store() as store:
+            values = store.read_all(action="run")
+        secrets = folder / "secrets"
+        secrets.mkdir(mode=0o700)
+        for name, value in values.items():
+            write_private(secrets / name, value)
+        write_private(folder / "entrypoint.json", entrypoint_json(project, absolute=True))
+        environ = dict(os.environ)
+        # An option of the user's, or a variable, goes before what is in the file.
+        environ.setdefault("SECRETKIT_CONFIG", str(folder / "entrypoint.json"))
+        yield [*command(), "--secrets-dir", str(secrets), *arguments], environ
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A new file that only we can read."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)

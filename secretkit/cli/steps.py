@@ -1,0 +1,49 @@
+"""What a change will do, as steps: the same list is printed by `--dry-run` or carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .command import App
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+
+class Step(NamedTuple):
+    """One thing to do, in words, and the doing. What it returns is part of the result."""
+
+    text: str
+    act: Callable[[], Sequence[Any]]
+
+
+def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | None:
+    """Carry the steps out and return what they made; or print them and return None."""
+    if dry_run:
+        if app.out.json:
+            app.out.document({"steps": [step.text for step in steps]})
+        else:
+            for step in steps:
+                app.out.data(step.text)
+        return None
+    made: list[Any] = []
+    for step in steps:
+        made += step.act()
+        app.out.say(f"done: {step.text}")
+    return made
+
+
+def refresh_steps(store: Store) -> list[Step]:
+    """The last step of every change: the dev folders that are up follow the store."""
+    if not (store.folder / ".secretkit" / "dev").is_dir():
+        return []
+    from .. import mount
+
+    up = [str(folder.path) for folder in mount.folders(store.folder) if folder.is_up]
+
+    def act() -> Sequence[Any]:
+        mount.refresh(store)
+        return ()
+
+    return [Step(f"refresh {', '.join(up)}", act)] if up else []

@@ -1,0 +1,180 @@
+"""`rollback`, `prune` and `rm`: which versions there are, and which is current."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ..errors import SecretInUseError, UsageError, VersionNotFoundError
+from . import shapes
+from .command import NUMBER, App, Command, pass_app
+from .completing import complete_names
+from .steps import Step, perform, refresh_steps
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Print the steps, and take none.")
+
+
+@click.command(
+    cls=Command,
+    example="""
+    $ secretkit rollback db-password --to 1
+    db-password v1
+    """,
+)
+@click.argument("name", shell_complete=complete_names)
+@click.option("--to", type=NUMBER, help="This version; default: the one before the current.")
+@_dry_run
+@pass_app
+def rollback(app: App, name: str, to: int | None, dry_run: bool) -> None:
+    """Make an earlier version current again. No version is rewritten.
+
+    Dev folders that are up are refreshed.
+    """
+    with app.store() as store:
+        secret = store.get(name)
+        number = to or secret.previous
+        if number is None:
+            raise VersionNotFoundError(name, f"before v{secret.current}")
+        if number not in secret.versions:
+            raise VersionNotFoundError(name, f"v{number}")
+        step = Step(
+            f"make {name} v{number} current, instead of v{secret.current}",
+            lambda: [store.rollback(name, number)],
+        )
+        made = perform(app, [step, *refresh_steps(store)], dry_run=dry_run)
+        pair = _other_half(name, secret.generator)
+        if made and pair and any(one.name == pair for one in store.list()):
+            app.out.warn(
+                f"{pair} is the other half of {name} and was left as it is:"
+                f" secretkit rollback {pair}"
+            )
+    if made is None:
+        return
+    if app.out.json:
+        app.out.document([shapes.version(one) for one in made])
+    else:
+        app.out.data(f"{name} v{number}")
+
+
+def _other_half(name: str, generator: str | None) -> str | None:
+    from ..generate import makes_pair
+
+    if not generator or not makes_pair(generator):
+        return None
+    if name.endswith("-key"):
+        return name.removesuffix("-key") + "-cert"
+    return name.removesuffix("-cert") + "-key"
+
+
+@click.command(
+    cls=Command,
+    example="""
+    $ secretkit prune db-password --keep 2
+    db-password v1
+    """,
+)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_names)
+@click.option(
+    "--keep", type=NUMBER, default=2, show_default=True, help="How many of the newest stay."
+)
+@_dry_run
+@pass_app
+def prune(app: App, names: tuple[str, ...], keep: int, dry_run: bool) -> None:
+    """Destroy versions beyond the newest --keep; of every secret if none is named.
+
+    What is current stays, and what a dev folder holds.
+    """
+    with app.store() as store:
+        secrets = [store.get(name) for name in dict.fromkeys(names)] if names else store.list()
+        steps = []
+        for secret in secrets:
+            used = _mounted(app, secret.name)
+            kept = {secret.current, *secret.versions[-keep:], *used}
+            gone = [number for number in secret.versions if number not in kept]
+
+            def act(name: str = secret.name, used: Sequence[int] = tuple(used)) -> Sequence[Any]:
+                return [(name, number) for number in store.prune(name, keep, used)]
+
+            if gone:
+                shown = ", ".join(f"v{number}" for number in gone)
+                steps.append(Step(f"destroy {secret.name} {shown}", act))
+        made = perform(app, steps, dry_run=dry_run)
+    if made is not None:
+        _report_gone(app, made)
+
+
+@click.command(
+    cls=Command,
+    example="""
+    $ secretkit rm api-key
+    api-key
+    """,
+)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
+@click.option("--version", type=NUMBER, help="Only this version of one secret.")
+@_dry_run
+@pass_app
+def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> None:
+    """Destroy secrets with all their versions, or one version of one secret.
+
+    A version that is current or that a dev folder holds is in use and is not destroyed alone. A
+    whole secret is also taken out of the dev folders that are up.
+    """
+    if version is not None and len(set(names)) > 1:
+        raise UsageError("--version is for one secret", hint="remove them one by one")
+    with app.store() as store:
+        steps = []
+        for name in dict.fromkeys(names):
+            secret = store.get(name)
+            if version is None:
+                shown = ", ".join(f"v{number}" for number in secret.versions)
+                text = f"destroy {name} with {shown}"
+            else:
+                if version not in secret.versions:
+                    raise VersionNotFoundError(name, f"v{version}")
+                text = f"destroy {name} v{version}"
+                _check_unused(app, name, version, secret.current)
+
+            def act(name: str = name) -> Sequence[Any]:
+                store.remove(name, version)
+                return [(name, version)]
+
+            steps.append(Step(text, act))
+        made = perform(app, [*steps, *refresh_steps(store)], dry_run=dry_run)
+    if made is not None:
+        _report_gone(app, made)
+
+
+def _check_unused(app: App, name: str, version: int, current: int) -> None:
+    if version == current:
+        raise SecretInUseError(
+            f"version in use, {name} v{version} is the current one",
+            hint=f"rotate or roll back first, or remove all of it: secretkit rm {name}",
+        )
+    if places := _mounted(app, name).get(version):
+        raise SecretInUseError(
+            f"version in use, {name} v{version} is in {', '.join(places)}",
+            hint="`secretkit dev up` brings the folder to the current version",
+        )
+
+
+def _mounted(app: App, name: str) -> dict[int, list[str]]:
+    """The dev folders, by the version of `name` that they hold."""
+    from .. import mount
+
+    found: dict[int, list[str]] = {}
+    for folder in mount.folders(app.folder):
+        number = folder.versions.get(name)
+        if number and folder.is_up:
+            found.setdefault(number, []).append(str(folder.path))
+    return found
+
+
+def _report_gone(app: App, gone: Sequence[tuple[str, int | None]]) -> None:
+    if app.out.json:
+        app.out.document([{"name": name, "version": number} for name, number in gone])
+    else:
+        for name, number in gone:
+            app.out.data(name if number is None else f"{name} v{number}")
