@@ -116,6 +116,9 @@ def utf8(value):
         raise RefusedError("it is not UTF-8 text") from None
 
 
+ODD_LINES = "the template has line ends other than LF and CRLF"
+
+
 def odd_lines(text):
     """Whether `text` (str) has line ends that readers disagree about: a lone CR, NEL, LS, PS."""
     return (

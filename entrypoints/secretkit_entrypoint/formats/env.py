@@ -5,7 +5,7 @@ characters (``docker run --env-file`` takes only that: it knows no quotes), else
 else double quotes; what no spelling gives to all of them is refused.
 """
 
-from . import MARK, PART, RefusedError, double_quoted, odd_lines, utf8
+from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
 
 BARE = "bare"
 SINGLE = "inside single quotes"
@@ -13,22 +13,39 @@ DOUBLE = "inside double quotes"
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _HARMLESS = _NAME | frozenset("-./:@%+,=")
+_OPENING = frozenset("'\"`\\(")
 _QUOTE = "write NAME=<<...>> alone, or use |url"
 
 
 def places(text):
     """The place of each MARK: one of the constants, PART, or RefusedError."""
     if odd_lines(text):
-        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
-            MARK
-        )
+        return [RefusedError(ODD_LINES)] * text.count(MARK)
     found = []
-    for line in text.split("\n"):
-        marks = line.count(MARK)
-        if marks:
-            place = _place(line.rstrip("\r").lstrip(" \t"))
-            found += place if isinstance(place, list) else [place] * marks
+    lost = None  # once set, all that follows is refused
+    for line in text.replace("\r\n", "\n").split("\n"):
+        line_places = _line(line.lstrip(" \t"))
+        found += [lost] * len(line_places) if lost else line_places
+        if not lost and not line_places and _goes_on(line.lstrip(" \t")):
+            lost = RefusedError("a line above may leave a quote open: readers disagree about it")
     return found
+
+
+def _goes_on(line):
+    """Whether some reader may take the next line for a part of this one."""
+    if line[:1] == "#" or _OPENING.isdisjoint(line):
+        return False
+    value = line.partition("=")[2]
+    if value[:1] not in ("'", '"'):
+        return True
+    return _after_quotes(value) < 0
+
+
+def _line(line):
+    """The places of a line, as a list."""
+    marks = line.count(MARK)
+    place = _place(line) if marks else []
+    return place if isinstance(place, list) else [place] * marks
 
 
 def _place(line):
@@ -51,25 +68,31 @@ def _place(line):
     )
 
 
+def _after_quotes(value):
+    """The offset after the quotes that `value` begins with; -1 unless the line ends with them,
+    or with a comment.
+    """
+    if value[0] == "'":
+        end = value.find("'", 1) + 1 or -1
+    else:
+        end = double_quoted(value, 0, {})[0]
+    rest = value[end:].lstrip(" \t")
+    if end > 0 and (rest == "" or (rest[0] == "#" and value[end] in " \t")):
+        return end
+    return -1
+
+
 def _quoted(value):
     """The places in a value that begins with a quote: a list, or one RefusedError for all."""
-    if value[0] == "'":
-        end = value.find("'", 1) + 1
-    else:
-        end, swallowed = double_quoted(value, 0, {})
-        if any(swallowed):
-            return RefusedError("it stands inside an escape sequence")
-    if end <= 0:
-        return RefusedError("no quote closes this value")
-    rest = value[end:]
+    end = _after_quotes(value)
+    if end < 0:
+        return RefusedError("no quote closes this value, or other text follows it")
     inside = value[1 : end - 1].replace(MARK, "")
-    if rest.strip(" \t") and not (rest[0] in " \t" and rest.lstrip(" \t")[0] == "#"):
-        return RefusedError("other text follows the quotes")
     if "\\" in inside or "$" in inside or "`" in inside:
         return RefusedError(
             "it stands beside a backslash, `$` or backquote, and readers disagree about these"
         )
-    in_comment = [RefusedError("it stands in a comment")] * rest.count(MARK)
+    in_comment = [RefusedError("it stands in a comment")] * value.count(MARK, end)
     place = SINGLE if value[0] == "'" else DOUBLE
     return [place] * value.count(MARK, 0, end) + in_comment
 

@@ -5,7 +5,7 @@ be read differently is refused. Inside quotes readers disagree (configparser kee
 part of the value), so there only what all of them read alike is written.
 """
 
-from . import MARK, RefusedError, odd_lines, utf8
+from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 
 WHOLE = "whole value"
 START = "start of a value"
@@ -20,9 +20,7 @@ _SECTION = "secretkit"  # before the first header, for readers that need none
 def places(text):
     """The place of each MARK: one of the constants, or RefusedError outside of values."""
     if odd_lines(text):
-        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
-            MARK
-        )
+        return [RefusedError(ODD_LINES)] * text.count(MARK)
     found = []
     option_indent = None
     for line in text.split("\n"):
@@ -99,7 +97,8 @@ def parse(data):
     except configparser.ParsingError as error:
         # Its message would quote the line.
         raise RefusedError(f"not INI at line {error.errors[0][0] - 1}") from None
-    except configparser.Error as error:
+    except (configparser.Error, AttributeError) as error:
+        # AttributeError: an option without a value that goes on below (before Python 3.13).
         raise RefusedError(f"not INI: {type(error).__name__}") from None
     except UnicodeDecodeError:
         raise RefusedError("not INI: not UTF-8 text") from None

@@ -31,7 +31,10 @@ def places(text):
             at = end if end >= 0 else size
         else:
             if char == MARK:
-                after = text[at + 1 :].lstrip(_SPACE)[:1]
+                next_ = at + 1
+                while text[next_ : next_ + 1] and text[next_] in _SPACE:
+                    next_ += 1
+                after = text[next_ : next_ + 1]
                 if before in ("", "[", "{", ",", ":") and after in ("", "]", "}", ",", ":"):
                     found.append(BARE)
                 else:

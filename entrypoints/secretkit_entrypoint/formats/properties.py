@@ -4,7 +4,7 @@ Escapes are the same in keys and values, and everything but printable ASCII is w
 ``\\uXXXX``, so it does not matter whether the program reads ISO-8859-1 or UTF-8.
 """
 
-from . import MARK, RefusedError, odd_lines, utf8
+from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 
 ENTRY = "in a key or a value"
 
@@ -15,9 +15,7 @@ _ESCAPES.update((char, "\\" + char) for char in " \\:=#!")
 def places(text):
     """The place of each MARK: ENTRY, or RefusedError in comments and unfinished escapes."""
     if odd_lines(text):
-        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
-            MARK
-        )
+        return [RefusedError(ODD_LINES)] * text.count(MARK)
     found = []
     continued = False
     for line in text.replace("\r\n", "\n").split("\n"):

@@ -114,27 +114,22 @@ def _escape(char):
 
 
 def parse(data):
-    """XML `data` as a flat list of what the parser reports, text in one piece."""
+    """XML `data` as a flat list: each event that the parser reports, and the text after it."""
     from xml.parsers import expat
 
-    events = []
+    events = [["document", ""]]
 
     def text(data):
-        if events and events[-1][0] == "text":
-            events[-1][1] += data
-        else:
-            events.append(["text", data])
-
-    def start(name, attributes):
-        events.append(["start", name, *attributes])
+        events[-1][-1] += data
 
     parser = expat.ParserCreate()
+    parser.buffer_text = True
     parser.ordered_attributes = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = lambda name: events.append(["end", name])
+    parser.StartElementHandler = lambda name, attributes: events.append([name, *attributes, ""])
+    parser.EndElementHandler = lambda name: events.append(["/" + name, ""])
     parser.CharacterDataHandler = text
-    parser.CommentHandler = lambda comment: events.append(["comment", comment])
-    parser.ProcessingInstructionHandler = lambda name, rest: events.append(["pi", name, rest])
+    parser.CommentHandler = lambda comment: events.append(["comment", comment, ""])
+    parser.ProcessingInstructionHandler = lambda name, rest: events.append(["?", name, rest, ""])
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:

@@ -7,7 +7,7 @@ The lexer follows lines and knows enough of YAML to tell quotes, keys, flow coll
 scalars, comments and plain scalars that go on over several lines. It does not check the document.
 """
 
-from . import MARK, PART, RefusedError, double_quoted, odd_lines, utf8
+from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
@@ -24,6 +24,7 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0":
 _DIGITS = {"x": 2, "u": 4, "U": 8}
 _SPACE = " \t\r\n"
 _FLOW = ",[]{}"
+_OPENING = MARK + "\"'[{|>"  # a line with none of these opens nothing that goes on
 _QUOTE = "put the whole value inside double quotes"
 
 
@@ -72,9 +73,7 @@ def _is_break_or_control(char):
 def places(text):
     """The place of each MARK: one of the constants, PART, or RefusedError."""
     if odd_lines(text):
-        return [RefusedError("the template has line ends other than LF and CRLF")] * text.count(
-            MARK
-        )
+        return [RefusedError(ODD_LINES)] * text.count(MARK)
     return _Lexer(text).run()
 
 
@@ -87,12 +86,35 @@ class _Lexer:
         self.parent = -1  # column of the innermost key or dash: what it owns is indented more
         self.plain = None  # the parent's column of a plain scalar that may go on on the next line
         self.bare = None  # index in found, if that scalar is a MARK alone
+        self.ahead = dict.fromkeys(_OPENING, -1)  # the next of each, from where it was sought
 
     def run(self):
         at = 0
         while at < len(self.text):
-            at = self.line(at)
+            at = self.line(self.skip(at))
         return self.found
+
+    def skip(self, at):
+        """The line to go on from: the last key before something opens that needs a look.
+
+        All that lines before a key could tell is whether a plain scalar goes on, and it does not
+        go on over a key.
+        """
+        text = self.text
+        for char in _OPENING:
+            if self.ahead[char] < at:
+                found = text.find(char, at)
+                self.ahead[char] = found if found >= 0 else len(text)
+        line = text.rfind("\n", at, min(self.ahead.values())) + 1
+        while line > at:
+            key = max(text.rfind(": ", at, line), text.rfind(":\n", at, line))
+            if key < 0:
+                break
+            line = max(text.rfind("\n", 0, key) + 1, at)
+            if text.find("#", line, key) < 0:
+                self.plain = None
+                return line
+        return at
 
     def give(self, start, end, place):
         self.found += [place] * self.text.count(MARK, start, end)
