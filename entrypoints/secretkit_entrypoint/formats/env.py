@@ -13,6 +13,7 @@ DOUBLE = "inside double quotes"
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _HARMLESS = _NAME | frozenset("-./:@%+,=")
+_EXPANDED = _NAME | frozenset("{([*@#?!$-")  # what makes an expansion of the `$` before it
 _OPENING = frozenset("'\"`\\(")
 _QUOTE = "write NAME=<<...>> alone, or use |url"
 
@@ -72,10 +73,8 @@ def _after_quotes(value):
     """The offset after the quotes that `value` begins with; -1 unless the line ends with them,
     or with a comment.
     """
-    if value[0] == "'":
-        end = value.find("'", 1) + 1 or -1
-    else:
-        end = double_quoted(value, 0, {})[0]
+    single = value[0] == "'"
+    end = (value.find("'", 1) + 1) if single else double_quoted(value, 0, {})[0]
     rest = value[end:].lstrip(" \t")
     if end > 0 and (rest == "" or (rest[0] == "#" and value[end] in " \t")):
         return end
@@ -111,7 +110,10 @@ def encode(value, place):
     if place == SINGLE and text.endswith("$"):
         single = False  # a brace may follow in the template
     # Inside double quotes a shell needs \$ and \`, python-dotenv keeps their backslash.
-    double = "$" not in text and "`" not in text
+    expands = any(char == "$" and after in _EXPANDED for char, after in zip(text, text[1:]))
+    double = "`" not in text and not expands
+    if place == DOUBLE and text.endswith("$"):
+        double = False
     if single and place in (BARE, SINGLE):
         return f"'{text}'".encode() if place == BARE else value
     if double and place in (BARE, DOUBLE):

@@ -1,0 +1,292 @@
+"""Random templates that twist the lexers, and what their real readers make of them.
+
+If a template reads well with a harmless value in every placeholder, then with nasty values it
+either is refused or reads as the same with exactly these values. That is checked by rendering a
+template twice and comparing what the reader gives.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import dotenv
+import yaml
+from secretkit_entrypoint.errors import ShimError
+from secretkit_entrypoint.render import load, percent
+
+from .cases import Content
+
+NASTY = (
+    b"'",
+    b'"',
+    b"\\",
+    b"a: b",
+    b" #x",
+    b"$x`$x`$(x)",
+    b'it\'s "so" \\n $x',
+    b"''",
+    b"x",
+    b"",
+    b"<<v>>",
+    b"{{ v }}",
+    b"]]>&<",
+    b" a ",
+    b"=",
+    b"|",
+)
+
+PIECES = {
+    "yaml": (
+        *(
+            "<<v>>",
+            "<<v>>",
+            "'<<v>>'",
+            '"<<v>>"',
+            "<<v|url>>",
+            "x/<<v|url>>",
+            "a",
+            "b c",
+            "foo/bar",
+        ),
+        *(
+            "k: ",
+            "k2:",
+            "- ",
+            "? ",
+            ": ",
+            ":",
+            "'",
+            '"',
+            "''",
+            "\\",
+            "\\x4",
+            "#",
+            " #",
+            " # c",
+            "\n",
+        ),
+        *(
+            "\n",
+            "\n  ",
+            "\n  ",
+            "\n    ",
+            "\n- ",
+            "\nk3: ",
+            "\n  k4: ",
+            "|",
+            ">-",
+            "|2\n",
+            "[",
+            "]",
+        ),
+        *(
+            "{",
+            "}",
+            ",",
+            ", ",
+            "&a ",
+            "*a",
+            "!!str ",
+            "---\n",
+            "\n...\n",
+            "%x",
+            "@",
+            "-",
+            "\t",
+            " ",
+        ),
+        *("# n: m\n", "{a: ", "[b, ", '"q": ', '{"q":', "k:\n  ", "- - ", "- k5: ", "k6: |\n  t"),
+    ),
+    "json": (
+        *("<<v>>", '"<<v>>"', '"k": ', '"', "\\", "\\u00", "{", "}", "[", "]", ",", ":", " ", "\n"),
+        *("1", "true", "null", '"a"', '"a": <<v>>', '{"b": "<<v>>"}', "[<<v>>, 1]", "/* */", "-"),
+    ),
+    "env": (
+        *(
+            "<<v>>",
+            "\nA=<<v>>",
+            "\nB='<<v>>'",
+            '\nC="<<v>>"',
+            "\nexport D=",
+            "\nE=",
+            "'",
+            '"',
+            "\\",
+        ),
+        *(
+            "$",
+            "${A}",
+            "`",
+            " ",
+            "#",
+            " # c",
+            "a",
+            "x/<<v|url>>",
+            "\n",
+            "=",
+            ";",
+            "{",
+            "}",
+            "\t",
+            "\r\n",
+        ),
+    ),
+    "ini": (
+        *("<<v>>", "\nk=<<v>>", "\nm = ", "\n[s]\n", "\n[t", "]", "\n#", "\n;", "\n  ", "\n ", "'"),
+        *('"', "a", " ", ":", "=", "\n", "\nlist =", "\n    <<v>>", "%", "\\", "\t", "\n  o = 1"),
+    ),
+    "xml": (
+        *("<<v>>", "<e>", "</e>", "<e a='<<v>>'/>", '<e a="<<v>>"/>', "<![CDATA[", "]]>", "<!--"),
+        *(
+            "-->",
+            "<?p ",
+            "?>",
+            "&",
+            "&amp;",
+            ";",
+            "x",
+            "'",
+            '"',
+            "<e a=",
+            ">",
+            "/>",
+            "]",
+            " ",
+            "<e ",
+        ),
+    ),
+    "shell": (
+        *("<<v>>", "'<<v>>'", '"<<v>>"', "\nprintf '%s|' ", " ", "a", "'", '"', "\\", "$x", "${x}"),
+        *(
+            "$",
+            "$x<<v>>",
+            "${x:-",
+            "}",
+            "$(",
+            ")",
+            "`",
+            "#",
+            " #",
+            "\n",
+            ";",
+            "\nwhile read -r l; do printf '%s|' \"$l\"; done <<E\n",
+            "\nE\n",
+        ),
+        *("$'", "\ny=<<v>>", "\nprintf '%s|' \"$y\"", "\ncase x in x) :;; esac", "$((", "))", "$#"),
+        *("\nread l <<'E F'\n", "\nread l <<-E\n", "\tE\n", "<<<", "{", "(", '"$', '"${x#'),
+    ),
+}
+ENDS = {
+    "xml": ("<r>", "</r>"),
+    "shell": ("x=1\nprintf '%s|' ", "\n"),
+    "ini": ("[s]\n", "\n"),
+}
+
+
+def read_yaml(data: bytes) -> object:
+    """The events of all documents, with tags, anchors and whether a scalar is plain."""
+    return [
+        [type(event).__name__, *(getattr(event, name, None) for name in _EVENT)]
+        for event in yaml.parse(data, Loader=yaml.SafeLoader)
+    ]
+
+
+_EVENT = ("anchor", "tag", "implicit", "value")
+
+
+def read_env(data: bytes) -> object:
+    """What python-dotenv reads, and what dash does."""
+    script = data + b'\nprintf \'%s\\0\' "$A" "$B" "$C" "$D" "$E"\n'
+    return dict(dotenv.dotenv_values(stream=io.StringIO(data.decode()))), _run(["dash"], script)
+
+
+def read_shell(data: bytes) -> object:
+    """What the script prints in dash and in bash."""
+    return _run(["dash"], data), _run(["bash", "--norc"], data)
+
+
+def _run(shell: list[str], script: bytes) -> str:
+    done = subprocess.run(
+        [str(shutil.which(shell[0])), *shell[1:], "-c", script.decode()],
+        capture_output=True,
+        check=True,
+        cwd="/var/empty" if Path("/var/empty").is_dir() else "/proc/self/task",
+        env={"PATH": "/nonexistent"},  # whatever becomes a command is not found
+        stdin=subprocess.DEVNULL,
+        timeout=10,
+    )
+    return done.stdout.decode()
+
+
+READERS: dict[str, Callable[[bytes], object]] = {
+    "yaml": read_yaml,
+    "env": read_env,
+    "shell": read_shell,
+}
+
+
+def template(format_name: str, random: Random) -> tuple[str, int]:
+    """A random template of a format, and how many secrets v0, v1 ... it wants."""
+    before, after = ENDS.get(format_name, ("", "\n"))
+    pieces = random.choices(PIECES[format_name], k=random.randrange(2, 14))
+    first, *rest = "".join(pieces).split("<<v")
+    body = first + "".join(f"<<v{number}{text}" for number, text in enumerate(rest))
+    return before + body + after, len(rest)
+
+
+def render(path: Path, format_name: str, values: list[bytes]) -> bytes:
+    """The template at `path` with `values` for v0, v1 ..."""
+    loaded = load(str(path), "rendered", format_name)
+    return loaded.render(Content({f"v{n}": value for n, value in enumerate(values)}), {})
+
+
+def attempt(folder: Path, format_name: str, random: Random) -> str:
+    """Try one random template. Returns "refused", "unreadable" (also with harmless values), "same",
+    "value refused", or what is wrong with it. Whatever is not a ShimError goes through.
+    """
+    text, count = template(format_name, random)
+    path = folder / "template"
+    path.write_text(text, newline="")
+    if "$$" in text:
+        return "unreadable"  # the process id differs from run to run
+    tokens = [f"standin{number}z" for number in range(count)]
+    try:
+        twin = render(path, format_name, [token.encode() for token in tokens])
+    except ShimError:
+        return "refused"
+    values = random.choices(NASTY, k=count)
+    try:
+        rendered = render(path, format_name, values)
+    except ShimError:
+        return "value refused"
+    read = READERS.get(format_name)
+    if count == 0 or read is None:
+        return "same"  # formats with a parser in the standard library were read back by render()
+    try:
+        expected = read(twin)
+    except (yaml.YAMLError, subprocess.CalledProcessError):
+        return "unreadable"
+    try:
+        actual = read(rendered)
+    except (yaml.YAMLError, subprocess.CalledProcessError) as error:
+        return f"cannot be read: {error}: {text!r} with {values}"
+    urls = ["|url" in piece[:8] for piece in text.split("<<v")[1:]]
+    written = [percent(value) if url else value for value, url in zip(values, urls, strict=True)]
+    same = _fill(expected, dict(zip(tokens, written, strict=True))) == actual
+    return "same" if same else f"differs: {text!r} with {values}: {actual}"
+
+
+def _fill(node: object, values: dict[str, bytes]) -> object:
+    if isinstance(node, str):
+        return re.sub(r"standin\d+z", lambda found: values[found[0]].decode(), node)
+    if isinstance(node, (list, tuple)):
+        return type(node)(_fill(item, values) for item in node)
+    if isinstance(node, dict):
+        return {_fill(key, values): _fill(value, values) for key, value in node.items()}
+    return node
