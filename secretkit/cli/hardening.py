@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # linux/prctl.h
 _before: list[int] = []  # the soft limit that we found
 
 
@@ -23,6 +23,16 @@ def harden() -> None:
 
     with contextlib.suppress(OSError, AttributeError):
         CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def is_hardened() -> bool:
+    """Whether both hold now."""
+    from ctypes import CDLL
+
+    with contextlib.suppress(OSError, AttributeError):
+        dumpable = CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
+        return dumpable == 0 and resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    return False
 
 
 def allow_cores() -> None:

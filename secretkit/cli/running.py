@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ..errors import SecretkitError, UsageError
 from .command import App, Command, pass_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ..model import Value
 
 
 class _Passing(Command):
@@ -50,42 +50,45 @@ def run(app: App, arguments: list[str]) -> None:
     """
     if not arguments:
         raise UsageError("no command to run", hint="secretkit run -- COMMAND")
-    with prepared(app, arguments) as (words, environ):
-        from .hardening import allow_cores
+    from ..delivery.shim import command
+    from ..project import entrypoint_json
+    from .hardening import allow_cores
 
+    config = entrypoint_json(app.project, absolute=True)
+    with current_values(app) as (folder, _):
+        write_private(folder / "entrypoint.json", config)
+        words = [*command(), "--secrets-dir", str(folder / "secrets"), *arguments]
+        # An option of the user's goes before what is in the file, and so does a file of theirs.
+        environ = {"SECRETKIT_CONFIG": str(folder / "entrypoint.json"), **os.environ}
         allow_cores()
         try:
             os.execve(words[0], words, environ)  # noqa: S606 - no shell is what is wanted
         except OSError as error:
-            raise SecretkitError(
-                f"cannot start {words[0]}, {str(error.strerror).lower()}"
-            ) from None
+            reason = str(error.strerror).lower()
+            raise SecretkitError(f"cannot start {words[0]}, {reason}") from None
 
 
 @contextmanager
-def prepared(app: App, arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The shim's command line and environment, with the current values in a private folder.
+def current_values(app: App) -> Iterator[tuple[Path, Mapping[str, Value]]]:
+    """A private folder in memory whose subfolder `secrets` holds the current values, and those.
 
-    The folder is removed at the end of the block, or when this process has become the command.
+    It is removed at the end of the block, or when this process has become another.
     """
-    from ..delivery.shim import command
     from ..mount import ephemeral
-    from ..project import entrypoint_json
 
-    project = app.project
-    # Before the store is open: the janitor is a fork of this process.
+    # Before the store is open: the folder's janitor is a fork of this process.
     with ephemeral() as folder:
         with app.store() as store:
             values = store.read_all(action="run")
-        secrets = folder / "secrets"
-        secrets.mkdir(mode=0o700)
-        for name, value in values.items():
-            write_private(secrets / name, value)
-        write_private(folder / "entrypoint.json", entrypoint_json(project, absolute=True))
-        environ = dict(os.environ)
-        # An option of the user's, or a variable, goes before what is in the file.
-        environ.setdefault("SECRETKIT_CONFIG", str(folder / "entrypoint.json"))
-        yield [*command(), "--secrets-dir", str(secrets), *arguments], environ
+        write_folder(folder / "secrets", values)
+        yield folder, values
+
+
+def write_folder(folder: Path, values: Mapping[str, bytes]) -> None:
+    """A new private folder with one file for each value."""
+    folder.mkdir(mode=0o700)
+    for name, value in values.items():
+        write_private(folder / name, value)
 
 
 def write_private(path: Path, content: bytes) -> None:

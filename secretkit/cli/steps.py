@@ -30,11 +30,10 @@ def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | No
     made: list[Any] = []
     for step in steps:
         made += step.act()
-        app.out.say(f"done: {step.text}")
     return made
 
 
-def refresh_steps(store: Store) -> list[Step]:
+def refresh_steps(app: App, store: Store) -> list[Step]:
     """The last step of every change: the dev folders that are up follow the store."""
     if not (store.folder / ".secretkit" / "dev").is_dir():
         return []
@@ -43,7 +42,8 @@ def refresh_steps(store: Store) -> list[Step]:
     up = [str(folder.path) for folder in mount.folders(store.folder) if folder.is_up]
 
     def act() -> Sequence[Any]:
-        mount.refresh(store)
+        for folder in mount.refresh(store):
+            app.out.say(f"refreshed {folder.path}")
         return ()
 
     return [Step(f"refresh {', '.join(up)}", act)] if up else []

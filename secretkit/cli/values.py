@@ -99,7 +99,10 @@ def create(
 
         made = perform(
             app,
-            [Step(f"create {', '.join(f'{one} v1' for one in names)}", act), *refresh_steps(store)],
+            [
+                Step(f"create {', '.join(f'{one} v1' for one in names)}", act),
+                *refresh_steps(app, store),
+            ],
             dry_run=False,
         )
     _report(app, made or [])
@@ -174,7 +177,7 @@ def rotate(
             return store.rotate_many([(one, value, origin) for one, value in values.items()])
 
         step = Step(f"make {', '.join(texts)} from {made_from}, and make it current", act)
-        made = perform(app, [step, *refresh_steps(store)], dry_run=dry_run)
+        made = perform(app, [step, *refresh_steps(app, store)], dry_run=dry_run)
     if made is not None:
         _report(app, made)
 

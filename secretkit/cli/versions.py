@@ -43,7 +43,7 @@ def rollback(app: App, name: str, to: int | None, dry_run: bool) -> None:
             f"make {name} v{number} current, instead of v{secret.current}",
             lambda: [store.rollback(name, number)],
         )
-        made = perform(app, [step, *refresh_steps(store)], dry_run=dry_run)
+        made = perform(app, [step, *refresh_steps(app, store)], dry_run=dry_run)
         pair = _other_half(name, secret.generator)
         if made and pair and any(one.name == pair for one in store.list()):
             app.out.warn(
@@ -142,7 +142,7 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
                 return [(name, version)]
 
             steps.append(Step(text, act))
-        made = perform(app, [*steps, *refresh_steps(store)], dry_run=dry_run)
+        made = perform(app, [*steps, *refresh_steps(app, store)], dry_run=dry_run)
     if made is not None:
         _report_gone(app, made)
 

@@ -1,0 +1,234 @@
+"""`doctor`: everything that would stop this project from working here, all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from ..errors import SecretkitError
+from .command import App, Command, pass_app
+from .exits import FAILED
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..store import Store
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+
+
+class Diagnosis(NamedTuple):
+    """What one look found."""
+
+    state: str
+    what: str
+    hint: str | None = None
+
+
+@click.command(
+    cls=Command,
+    example="""
+    $ secretkit doctor
+    ok        python 3.11.7
+    ok        project /home/ada/app
+    """,
+)
+@pass_app
+def doctor(app: App) -> int:
+    """Look at everything that would stop this project from working here; each with its remedy.
+
+    Exits with 1 if there is an error; a warning is none.
+    """
+    found = list(_examine(app))
+    if app.out.json:
+        app.out.document([one._asdict() for one in found])
+    else:
+        for one in found:
+            app.out.data(f"{one.state:<9} {one.what}")
+            if one.hint:
+                app.out.data(f"{'':<9} hint: {one.hint}")
+    return FAILED if any(one.state == ERROR for one in found) else 0
+
+
+def _examine(app: App) -> Iterator[Diagnosis]:
+    yield Diagnosis(OK, f"python {sys.version.split()[0]}")
+    yield from _look(_hardening)
+    yield from _look(_memory)
+    yield from _swap()
+    yield from _look(_shim)
+    folder = project = None
+    try:
+        folder = app.folder
+        yield Diagnosis(OK, f"project {folder}")
+        project = app.project
+    except SecretkitError as error:
+        yield _failure(error)
+    if folder:
+        yield from _git(folder)
+        try:
+            store = app.store()
+        except SecretkitError as error:
+            yield _failure(error)
+        else:
+            with store:
+                yield from _look(_store, store)
+                if project:
+                    yield from _look(_declared, project, store)
+                    yield from _look(_entrypoint, project, store)
+                yield from _look(_dev_folders, store)
+
+
+def _look(look: Callable[..., Iterator[Diagnosis]], *subjects: object) -> Iterator[Diagnosis]:
+    """What `look` finds; an error that ends it is one more finding."""
+    try:
+        yield from look(*subjects)
+    except SecretkitError as error:
+        yield _failure(error)
+
+
+def _failure(error: SecretkitError) -> Diagnosis:
+    return Diagnosis(ERROR, str(error), error.hint)
+
+
+def _hardening() -> Iterator[Diagnosis]:
+    from .hardening import harden, is_hardened
+
+    harden()
+    if is_hardened():
+        yield Diagnosis(OK, "no core dumps, no reading by other processes")
+    else:
+        yield Diagnosis(
+            WARNING,
+            "the system does not keep core dumps and debuggers from this process",
+            "on Linux prctl(2) does: elsewhere use a machine that you do not share",
+        )
+
+
+def _memory() -> Iterator[Diagnosis]:
+    from ..mount import private
+
+    yield Diagnosis(OK, f"memory file system {private.base()}")
+
+
+def _swap() -> Iterator[Diagnosis]:
+    with contextlib.suppress(OSError):
+        swaps = Path("/proc/swaps").read_text().splitlines()[1:]
+        disks = [line.split()[0] for line in swaps if not line.startswith("/dev/zram")]
+        if disks:
+            yield Diagnosis(
+                WARNING,
+                f"swap is on, {', '.join(disks)}: what is in memory can reach the disk",
+                "encrypt the swap, or turn it off: swapoff -a",
+            )
+
+
+def _shim() -> Iterator[Diagnosis]:
+    from ..delivery.shim import command
+
+    words = [*command(), "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if done.returncode == 0:
+        yield Diagnosis(OK, f"shim {done.stdout.strip()}")
+    else:
+        yield Diagnosis(ERROR, "the shim does not start", "install secretkit again")
+
+
+def _git(folder: Path) -> Iterator[Diagnosis]:
+    """Nothing of the store, the key or a folder on disk may be in version control."""
+    from ..project import STORE_FOLDER
+
+    git = shutil.which("git")
+    inside = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    if git is None or not inside or not (folder / STORE_FOLDER).exists():
+        return
+    words = [git, "-C", str(folder), "ls-files", "--", STORE_FOLDER]
+    tracked = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+    words = [git, "-C", str(folder), "check-ignore", "-q", f"{STORE_FOLDER}/secrets.db"]
+    ignored = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - fixed words
+    if tracked.stdout.strip():
+        yield Diagnosis(
+            ERROR,
+            f"{STORE_FOLDER} is in version control",
+            f"git rm -r --cached {STORE_FOLDER}; whoever has a copy and the key reads it",
+        )
+    elif ignored.returncode != 0:
+        yield Diagnosis(
+            ERROR,
+            f"git does not ignore {STORE_FOLDER}",
+            f"echo '*' > {STORE_FOLDER}/.gitignore",
+        )
+    else:
+        yield Diagnosis(OK, f"git ignores {STORE_FOLDER}")
+
+
+def _store(store: Store) -> Iterator[Diagnosis]:
+    from ..store.files import check_private_folder, keys_folder
+
+    secrets = store.list()
+    yield Diagnosis(OK, f"store {store.path}, {len(secrets)} secrets")
+    check_private_folder(keys_folder())
+    chosen = os.environ.get("SECRETKIT_KEY_FILE")
+    for key in filter(None, (chosen, str(keys_folder() / f"{store.id}.key"))):
+        if Path(key).resolve().is_relative_to(store.folder):
+            yield Diagnosis(
+                ERROR,
+                f"the key is inside the project, {key}",
+                "whoever gets the folder gets the key with it: move it, and name it with"
+                " SECRETKIT_KEY_FILE",
+            )
+
+
+def _declared(project: Project, store: Store) -> Iterator[Diagnosis]:
+    have = {secret.name for secret in store.list()}
+    for one in project.secrets.values():
+        for name in one.makes:
+            if name not in have:
+                remedy = "secretkit dev up" if one.generate else f"secretkit create {name}"
+                yield Diagnosis(
+                    ERROR, f"declared and not created, {name}", f"`{remedy}` creates it"
+                )
+
+
+def _entrypoint(project: Project, store: Store) -> Iterator[Diagnosis]:
+    """Secrets and templates that [entrypoint] names."""
+    have = {secret.name for secret in store.list()}
+    table = project.entrypoint
+    named = {*table.get("env", {}).values(), *table.get("require", [])}
+    for name in sorted(named - have - set(table.get("optional", []))):
+        yield Diagnosis(
+            ERROR,
+            f"[entrypoint] needs a secret that is not there, {name}",
+            f"secretkit create {name}",
+        )
+    for entry in table.get("render", []):
+        source = project.folder / entry["source"]
+        if not source.is_file():
+            yield Diagnosis(
+                ERROR,
+                f"[[entrypoint.render]] needs a template that is not there, {source}",
+                "write it, or correct its path in secretkit.toml",
+            )
+
+
+def _dev_folders(store: Store) -> Iterator[Diagnosis]:
+    from .. import mount
+
+    for folder in mount.folders(store.folder):
+        again = f"secretkit dev up {folder.path}{' --on-disk' if folder.on_disk else ''}"
+        if not folder.is_up:
+            yield Diagnosis(WARNING, f"the dev folder is gone, {folder.path}", again)
+            continue
+        odd = [one.name for one in folder.states(store) if one.state not in ("same", "foreign")]
+        if odd:
+            yield Diagnosis(
+                WARNING, f"{folder.path} differs from the store, {', '.join(odd)}", again
+            )
+        else:
+            yield Diagnosis(OK, f"dev folder {folder.path}")
