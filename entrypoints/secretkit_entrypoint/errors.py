@@ -33,14 +33,15 @@ class Problems:
             return True
         return False
 
-    def stop(self):
+    def stop(self, starting):
         """Raises one ShimError with all problems, if there are any.
 
-        Its status is 126 or 127 only if nothing but the command is wrong.
+        Its status is 126 or 127 only if a command was about to be started (`starting`) and
+        nothing but the command is wrong.
         """
         if self.errors:
             statuses = {error.status for error in self.errors}
-            status = statuses.pop() if len(statuses) == 1 else 125
+            status = statuses.pop() if starting and len(statuses) == 1 else 125
             raise ShimError(
                 *(line for error in self.errors for line in error.problems), status=status
             ) from None

@@ -76,7 +76,7 @@ def run(words):
         from .explain import explain
 
         explain(environment, renderings, user, path)
-    problems.stop()
+    problems.stop(starting=request.action is None)
     if request.action is not None:
         return 0
     if renderings:
