@@ -64,19 +64,25 @@ def seal(key: bytes, bound_to: bytes, content: bytes) -> bytes:
     """
     salt = os.urandom(SALT_BYTES)
     nonce = os.urandom(NONCE_BYTES)
-    derived = derive(key, salt, bound_to, KEY_BYTES + COMMIT_BYTES)
-    sealed = AESGCM(derived[:KEY_BYTES]).encrypt(nonce, pad(content), bound_to)
-    return salt + derived[KEY_BYTES:] + nonce + sealed
+    own_key, commitment = _own_key(key, salt, bound_to)
+    sealed = AESGCM(own_key).encrypt(nonce, pad(content), bound_to)
+    return salt + commitment + nonce + sealed
 
 
 def unseal(key: bytes, bound_to: bytes, box: bytes) -> bytes:
     """What `seal` was given; raises StoreTamperedError for another key, context or content."""
     if len(box) < _HEADER_BYTES + NONCE_BYTES + _TAG_BYTES:
         raise StoreTamperedError("a row of the store was changed")
-    derived = derive(key, box[:SALT_BYTES], bound_to, KEY_BYTES + COMMIT_BYTES)
-    if not compare_digest(derived[KEY_BYTES:], box[SALT_BYTES:_HEADER_BYTES]):
+    own_key, commitment = _own_key(key, box[:SALT_BYTES], bound_to)
+    if not compare_digest(commitment, box[SALT_BYTES:_HEADER_BYTES]):
         raise StoreTamperedError("a row of the store was changed")
-    return RowCipher(derived[:KEY_BYTES]).unseal(bound_to, box[_HEADER_BYTES:])
+    return RowCipher(own_key).unseal(bound_to, box[_HEADER_BYTES:])
+
+
+@lru_cache(maxsize=8)  # what was just sealed is read back at once
+def _own_key(key: bytes, salt: bytes, bound_to: bytes) -> tuple[bytes, bytes]:
+    derived = derive(key, salt, bound_to, KEY_BYTES + COMMIT_BYTES)
+    return derived[:KEY_BYTES], derived[KEY_BYTES:]
 
 
 class RowCipher:

@@ -195,6 +195,7 @@ class Transaction:
         self._now = time.time_ns() // 1_000_000
         self._opened: dict[int, bytes] = {}
         self._changed: set[int] = set()
+        self._indexes: dict[tuple[str | int, ...], bytes] = {}
 
     @classmethod
     def verified(cls, connection: sqlite3.Connection, keys: crypto.Keys, path: Path) -> Transaction:
@@ -253,20 +254,27 @@ class Transaction:
         return read_slots(self._connection)
 
     def put_slot(self, slot: Slot) -> None:
+        """Add a slot; the head's MAC will cover it."""
         self._connection.execute(
             "INSERT INTO slot (id, header, wrapped) VALUES (?, ?, ?)",
             (slot.number, slot.header, slot.wrapped),
         )
+        self.head.slots = slots_digest(self._connection)
 
     def delete_slot(self, slot: Slot) -> None:
+        """Drop a slot."""
         self._connection.execute("DELETE FROM slot WHERE id = ?", (slot.number,))
+        self.head.slots = slots_digest(self._connection)
 
     # -- records ----------------------------------------------------------------------------------
 
     def index(self, kind: int, *fields: str | int) -> bytes:
         """Where a record is found: a keyed hash of what it is called."""
-        message = crypto.context(self.keys.store_id, "index", kind, *fields)
-        return crypto.mac(self.keys.index, message)[: crypto.INDEX_BYTES]
+        called = (kind, *fields)
+        if called not in self._indexes:
+            message = crypto.context(self.keys.store_id, "index", *called)
+            self._indexes[called] = crypto.mac(self.keys.index, message)[: crypto.INDEX_BYTES]
+        return self._indexes[called]
 
     def get(self, index: bytes) -> bytes | None:
         """The content of the record at `index`, or None if there is none."""
@@ -418,7 +426,6 @@ class Transaction:
 
     def _write_head(self) -> None:
         head = self.head
-        head.slots = slots_digest(self._connection)
         fields = (head.generation, head.audit, head.prior, bytes(head.leaves), head.mac(self.keys))
         self._connection.execute(
             "REPLACE INTO head (id, store, generation, audit, prior, leaves, mac)"

@@ -45,13 +45,13 @@ def create(folder: Path, key_path: Path | None, passphrase: bytes | None) -> Led
         raise UsageError("a store begins with a key file or with a passphrase, not with both")
     if passphrase is not None:
         slots.check_passphrase(passphrase)
-    if os.path.lexists(store_folder(folder)):
-        raise _exists(folder)
     store_id = os.urandom(16)
     keys = crypto.Keys(os.urandom(crypto.KEY_BYTES), store_id)
     made = [anchor_path(store_id)]
     try:
         with _building(folder) as building:
+            if os.path.lexists(store_folder(folder)):
+                raise _exists(folder)
             if passphrase is None:
                 key_file = slots.new_key_file(key_path or slots.default_key_path(store_id))
                 made += slots.write_key_file(store_id, key_file)
@@ -223,28 +223,24 @@ def _replace(path: Path, copy: Path, store_id: bytes) -> None:
 
 @contextlib.contextmanager
 def _building(folder: Path) -> Iterator[Path]:
-    """A private folder beside the store's place; those of killed processes are removed."""
+    """A private folder beside the store's place, for one process at a time.
+
+    The lock is on the project folder and ends with the process, so what lies there of earlier
+    builders is of killed ones.
+    """
     files.check_local_filesystem(folder)
-    for stale in folder.glob(f"{_BUILDING}*"):
-        with contextlib.suppress(OSError), _locked(stale):
-            shutil.rmtree(stale)
-    building = folder / f"{_BUILDING}{os.urandom(8).hex()}"
-    files.make_private_folder(building)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _locked(building):
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        for stale in folder.glob(f"{_BUILDING}*"):
+            shutil.rmtree(stale)
+        building = folder / f"{_BUILDING}{os.urandom(8).hex()}"
+        files.make_private_folder(building)
+        try:
             files.write_new(building / ".gitignore", b"*\n", 0o600)
             yield building
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, which ends with the process; BlockingIOError if another does."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     finally:
         os.close(fd)
 
@@ -252,12 +248,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _publish(building: Path, folder: Path) -> None:
     final = store_folder(folder)
     files.sync_folder(building)
-    try:
-        building.rename(final)
-    except OSError:
-        if os.path.lexists(final):
-            raise _exists(folder) from None
-        raise
+    building.rename(final)
     files.sync_folder(folder)
 
 

@@ -58,7 +58,7 @@ def test_everything_is_private_whatever_the_umask(project: Path, home: Path) -> 
         finally:
             os.umask(before)
         modes = {p.name: p.stat().st_mode & 0o777 for p in (folder / ".secretkit").iterdir()}
-        assert modes == {"store.db": 0o600, ".gitignore": 0o600}
+        assert modes == {"store.db": 0o600, "store.db-journal": 0o600, ".gitignore": 0o600}
         assert (folder / ".secretkit").stat().st_mode & 0o777 == 0o700
         assert (home / f"{store.id}.anchor").stat().st_mode & 0o777 == 0o600
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -97,6 +98,27 @@ def test_prune_keeps_the_newest_and_the_used(store: Store) -> None:
         store.read("a", 5)
     with pytest.raises(UsageError, match="at least one version"):
         store.prune("a", keep=0)
+
+
+def test_destroyed_versions_leave_nothing(store: Store) -> None:
+    """Not even the ciphertext of a pruned or removed version stays in the store's files."""
+    store.create("a", b"1" * 3000)
+    store.create("b", b"2" * 3000)
+    for number in range(6):
+        store.rotate("a", b"%d" % number * 3000)
+    with sqlite3.connect(store.path) as connection:
+        before = [row[0] for row in connection.execute("SELECT box FROM record")]
+    store.prune("a", keep=1)
+    store.remove("b")
+    connection.close()
+    with sqlite3.connect(store.path) as connection:
+        kept = {row[0] for row in connection.execute("SELECT box FROM record")}
+    connection.close()
+    left = b"".join(path.read_bytes() for path in store.path.parent.iterdir())
+    gone = [box for box in before if box not in kept]
+    assert len(gone) >= 8
+    pieces = [box[at : at + 32] for box in gone for at in range(0, len(box) - 32, 32)]
+    assert [piece for piece in pieces if piece in left] == []
 
 
 def test_numbers_are_not_used_again(store: Store) -> None:
