@@ -1,4 +1,3 @@
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Properties;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -17,6 +16,10 @@ class Reader {
             }
             return;
         }
+        if (arguments[0].startsWith("each-")) {
+            each(arguments[0].equals("each-key"));
+            return;
+        }
         Properties properties = new Properties();
         properties.load(System.in);
         String[] values = new String[properties.size()];
@@ -32,9 +35,32 @@ class Reader {
         for (String value : values) print(value);
     }
 
+    /** Several files, with a NUL between them: one line for each, with all its values. */
+    static void each(boolean keys) throws Exception {
+        String all = new String(System.in.readAllBytes(), StandardCharsets.ISO_8859_1);
+        for (String file : all.split("\0", -1)) {
+            StringBuilder line = new StringBuilder("=");
+            try {
+                Properties properties = new Properties();
+                properties.load(new java.io.StringReader(file));
+                for (String key : properties.stringPropertyNames()) {
+                    line.append(" ").append(hex(
+                        keys ? key.substring(key.indexOf('.') + 1) : properties.getProperty(key)));
+                }
+            } catch (IllegalArgumentException malformed) {
+                line.append(" 00");
+            }
+            System.out.println(line);
+        }
+    }
+
     static void print(String value) {
+        System.out.println(hex(value));
+    }
+
+    static String hex(String value) {
         StringBuilder hex = new StringBuilder();
         for (byte octet : value.getBytes(StandardCharsets.UTF_8)) hex.append(String.format("%02x", octet));
-        System.out.println(hex);
+        return hex.toString();
     }
 }

@@ -19,7 +19,10 @@ import dotenv
 import ruamel.yaml
 import yaml
 from secretkit_entrypoint import formats
+from secretkit_entrypoint.mount import without_newline
 from secretkit_entrypoint.render import load, percent
+
+__all__ = ["CASES", "READERS", "Case", "Content", "read_java_each", "without_newline"]
 
 HERE = Path(__file__).parent
 
@@ -181,6 +184,13 @@ def read_node(data: bytes, _folder: Path) -> list[bytes]:
 def read_java(kind: str, data: bytes, _folder: Path) -> list[bytes]:
     """Read by java.util.Properties or by Java's DOM parser (Reader.java)."""
     return _hex(_run(["/usr/bin/env", "java", str(HERE / "Reader.java"), kind], data))
+
+
+def read_java_each(keys: bool, data: bytes) -> list[list[bytes]]:
+    """The values (or keys) of several property files, with a NUL between them."""
+    kind = "each-key" if keys else "each-value"
+    lines = _run(["/usr/bin/env", "java", str(HERE / "Reader.java"), kind], data).split(b"\n")[:-1]
+    return [[bytes.fromhex(part.decode()) for part in line.split(b" ")[1:]] for line in lines]
 
 
 def _hex(lines: bytes) -> list[bytes]:

@@ -110,7 +110,9 @@ def encode(value, place):
     if place == SINGLE and text.endswith("$"):
         single = False  # a brace may follow in the template
     # Inside double quotes a shell needs \$ and \`, python-dotenv keeps their backslash.
-    expands = any(char == "$" and after in _EXPANDED for char, after in zip(text, text[1:]))
+    expands = any(
+        char == "$" and text[at + 1 : at + 2] in _EXPANDED for at, char in enumerate(text)
+    )
     double = "`" not in text and not expands
     if place == DOUBLE and text.endswith("$"):
         double = False
