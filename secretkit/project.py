@@ -50,14 +50,14 @@ class Declared(NamedTuple):
     """What `[secrets.NAME]` says of one secret."""
 
     name: str
-    generate: str | None  # a kind of secretkit.generate
+    generate: str | None  # a kind of secretkit.generators
     description: str | None
     labels: Mapping[str, str]
 
     @property
     def makes(self) -> tuple[str, ...]:
         """The secrets that this declares: NAME, or for `tls` NAME-key and NAME-cert."""
-        from .generate import names_for
+        from .generators import names_for
 
         return names_for(self.name, self.generate) if self.generate else (self.name,)
 
@@ -187,7 +187,7 @@ class _Reader:
             raise InvalidProjectError(str(self.path), "nested too deeply") from None
 
     def declared(self, table: dict[str, Any]) -> Iterator[tuple[str, Declared]]:
-        from .generate import check_kind
+        from .generators import check_kind
         from .naming import check_name
 
         for name in table:

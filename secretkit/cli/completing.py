@@ -34,6 +34,6 @@ def complete_kinds(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """The generators."""
-    from ..generate import KINDS
+    from ..generators import KINDS
 
     return [kind for kind in KINDS if kind.startswith(incomplete)]

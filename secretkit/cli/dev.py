@@ -178,7 +178,7 @@ def _store(app: App) -> Store:
 
 def _create_missing(project: Project, store: Store) -> tuple[str, ...]:
     """Create what `secretkit.toml` declares and the store lacks; all of it or nothing."""
-    from ..generate import generate_for
+    from ..generators import generate_for
     from ..store import NewSecret
 
     have = {secret.name for secret in store.list()}

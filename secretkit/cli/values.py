@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SecretExistsError, SecretNotFoundError, UsageError
-from ..generate import check_kind, generate_for, makes_pair, names_for
+from ..generators import check_kind, generate_for, makes_pair, names_for
 from ..naming import check_name
 from . import shapes
 from .command import App, Command, pass_app

@@ -59,7 +59,7 @@ def rollback(app: App, name: str, to: int | None, dry_run: bool) -> None:
 
 
 def _other_half(name: str, generator: str | None) -> str | None:
-    from ..generate import makes_pair
+    from ..generators import makes_pair
 
     if not generator or not makes_pair(generator):
         return None

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from secretkit.errors import InvalidNameError, UsageError
-from secretkit.generate import KINDS, check_kind, generate, generate_for, makes_pair, names_for
+from secretkit.generators import KINDS, check_kind, generate, generate_for, makes_pair, names_for
 from tests.needs import need_program
 
 SINGLE = [kind for kind in KINDS if not makes_pair(kind)]
