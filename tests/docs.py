@@ -43,7 +43,8 @@ def pattern(expected: str) -> re.Pattern[str]:
         if line.strip() == "…":
             parts.append(r"(?:.*\n)*?")
         else:
-            parts.append(".*?".join(re.escape(piece.rstrip()) for piece in line.split("…")) + r"\s*\n")
+            known = [re.escape(piece.rstrip()) for piece in line.split("…")]
+            parts.append(".*?".join(known) + r"\s*\n")
     return re.compile("".join(parts))
 
 
@@ -76,5 +77,6 @@ def run_console_blocks(page: Path, workspace: Path, env: dict[str, str]) -> int:
             f"{page.name}, block at line {line}: $ {command}\n--- expected\n{expected}"
             f"--- printed\n{shown}"
         )
-    assert len(printed) == len(steps) + 1, f"{page.name}: the shell ended early\n{run.stdout[-2000:]}"
+    ended_early = f"{page.name}: the shell ended early\n{run.stdout[-2000:]}"
+    assert len(printed) == len(steps) + 1, ended_early
     return len(steps)
