@@ -80,7 +80,7 @@ def parse(data):
             parse_constant=str,
         )
     except json.JSONDecodeError as error:
-        raise RefusedError(f"not JSON at {error.lineno}:{error.colno}: {error.msg}") from None
+        raise RefusedError(f"not JSON at line {error.lineno}: {error.msg}") from None
     except UnicodeDecodeError:
         raise RefusedError("not JSON: not UTF-8 text") from None
     except RecursionError:

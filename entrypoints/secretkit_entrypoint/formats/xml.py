@@ -134,5 +134,5 @@ def parse(data):
         parser.Parse(data, True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise RefusedError(f"not XML at {error.lineno}:{error.offset + 1}: {reason}") from None
+        raise RefusedError(f"not XML at line {error.lineno}: {reason}") from None
     return events

@@ -197,7 +197,8 @@ class _Lexer:
                 self.found[before:] = [_KEYS.get(place, place) for place in self.found[before:]]
                 self.parent = column
                 return end - len(rest) + 1, True
-            self.refuse(at, end, "it stands after the end of a value")
+            comment = rest[:1] == "#"
+            self.refuse(at, end, f"it stands {'in a comment' if comment else 'after a value'}")
             return end + 1, False
         colon = text.find(":", start, end)
         while colon >= 0 and text[colon + 1 : colon + 2] not in _SPACE:
