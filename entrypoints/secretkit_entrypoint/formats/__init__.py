@@ -53,6 +53,12 @@ def _properties():
     return properties
 
 
+def _redis():
+    from . import redis
+
+    return redis
+
+
 def _shell():
     from . import shell
 
@@ -85,6 +91,7 @@ TABLE = (
     ("properties", (".properties",), _properties),
     ("env", (".env",), _env),
     ("xml", (".xml",), _xml),
+    ("redis", (), _redis),  # redis.conf: the suffix .conf says nothing
     ("shell", (".sh", ".bash"), _shell),
     ("text", (".txt",), _text),
 )
