@@ -3,7 +3,6 @@
 If one cannot be written, none is changed.
 """
 
-import errno
 import posix
 
 from .errors import ShimError, show
@@ -125,7 +124,9 @@ class Destination:
             self._staged = None
             self._placed = True
         except OSError as error:
-            if error.errno == errno.EBUSY:
+            from errno import EBUSY
+
+            if error.errno == EBUSY:
                 raise self._problem(
                     "it is itself a mount, which cannot be replaced: mount its folder instead"
                 ) from None

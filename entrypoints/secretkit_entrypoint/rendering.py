@@ -5,7 +5,6 @@ from .errors import ShimError, show
 from .mount import without_newline
 from .options import decode, encode
 from .render import load
-from .users import lookup
 
 DEFAULT_MODE = 0o400
 
@@ -65,6 +64,8 @@ def prepare(settings, mount, environ, user, problems):
             if user is not None:
                 rendering.owner = (user.uid, user.gid)
             if render.owner is not None:
+                from .users import lookup
+
                 owner = lookup(render.owner, "owner of destination " + show(render.destination))
                 rendering.owner = (owner.uid, owner.gid)
         with problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def test_every_key_works_from_the_config_file(shim: Shim, secret, config, tmp_pa
         ({"user": 1000}, ": user must be a string that is not empty"),
         ({"require": [""]}, ": require must be a string that is not empty"),
         ("[]", ': must be one JSON object, as in {"env_all": true}'),
-        ('{"env_all": true,}', ":1:18: not JSON"),
+        ('{"env_all" true}', ":1:12: not JSON: Expecting ':' delimiter"),
         ('{"user": "a", "user": "b"}', ": the key user stands twice"),
         ("[" * 100_000, ": nested too deeply"),
     ],
@@ -164,7 +165,7 @@ def test_every_key_works_from_the_config_file(shim: Shim, secret, config, tmp_pa
 def test_a_bad_config_file_is_named_with_the_key(
     every_shim: Shim, config, prefix: str, content: object, line: str
 ) -> None:
-    """Unknown keys ("did you mean"), wrong types, bad JSON: file, key or line, and what is right."""
+    """Unknown keys ("did you mean"), wrong types, bad JSON: the file, and the key or place."""
     (found,) = every_shim.problems(*config(content), "true")
     assert found.startswith(prefix + line)
     assert len(found) < 300
@@ -258,8 +259,6 @@ def test_help_names_every_option(shim: Shim) -> None:
         "from secretkit_entrypoint.options import ACTIONS, KINDS, option\n"
         "print(*ACTIONS, '--config', *map(option, KINDS))"
     )
-    import subprocess
-
     known = subprocess.check_output([sys.executable, "-ISBc", code], text=True).split()
     words = shim.output("--help").decode().replace("`", " ").split()
     named = {word.rstrip(",.") for word in words if word.startswith("--") and len(word) > 2}
