@@ -101,19 +101,21 @@ class _Lexer:
         go on over a key.
         """
         text = self.text
+        if self.plain is not None and self.bare is not None:
+            return at  # the value must not go on
         for char in _OPENING:
             if self.ahead[char] < at:
                 found = text.find(char, at)
                 self.ahead[char] = found if found >= 0 else len(text)
-        line = text.rfind("\n", at, min(self.ahead.values())) + 1
-        while line > at:
-            key = max(text.rfind(": ", at, line), text.rfind(":\n", at, line))
+        end = min(self.ahead.values())
+        while end > at:
+            key = max(text.rfind(": ", at, end), text.rfind(":\n", at, end))
             if key < 0:
                 break
-            line = max(text.rfind("\n", 0, key) + 1, at)
-            if text.find("#", line, key) < 0:
+            end = max(text.rfind("\n", 0, key) + 1, at)
+            if text.find("#", end, key) < 0:
                 self.plain = None
-                return line
+                return end
         return at
 
     def give(self, start, end, place):
