@@ -5,32 +5,59 @@ from __future__ import annotations
 import os
 import re
 import sysconfig
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from secretkit import Store
 from tests.docs import run_console_blocks
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A runtime folder in memory, where there is one, that is gone afterwards."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="secretkit-docs-", dir=base) as folder:
+        yield Path(folder)
+
+
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_of_a_page(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page(page: Path, tmp_path: Path, memory: Path) -> None:
     """Every console block of a page works for a new user, one after the other."""
     workspace = tmp_path / "shop"
     workspace.mkdir()
-    (tmp_path / "runtime").mkdir(mode=0o700)
     env = {
         "HOME": str(tmp_path),
         "XDG_CONFIG_HOME": str(tmp_path / ".config"),
-        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "XDG_RUNTIME_DIR": str(memory),
         "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
         "COLUMNS": "100",
     }
     ran = run_console_blocks(page, workspace, env)
-    if page.name in {"README.md", "tutorial.md"}:
+    if page in {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}:
         assert ran > 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python block of a page runs in a new project."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for number, block in enumerate(
+        re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        Store.init().close()
+        (folder / "secretkit.toml").touch()
+        exec(compile(block, f"{page.name}, Python block {number + 1}", "exec"), {})  # noqa: S102 - our own page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

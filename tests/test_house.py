@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -18,13 +19,17 @@ HEAVY = ("cryptography", "docker", "jinja2", "rich", "sqlite3", "watchdog")
 
 
 def tracked(*folders: str) -> set[str]:
-    """The files git knows below the given folders."""
+    """The files below the given folders that git has or would add."""
     listed = subprocess.run(
-        ["git", "ls-files", "--", *folders], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listed.returncode != 0:
         pytest.skip("needs a git checkout")
-    return set(listed.stdout.split())
+    return {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +99,12 @@ def test_commands_load_what_they_need(
     """Help loads no store; show and ls load the store, and no docker, jinja2 or rich."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
-    program = [sys.executable, "-m", "secretkit.cli"]
+    program = [str(Path(sysconfig.get_path("scripts")) / "secretkit")]
     subprocess.run([*program, "init"], check=True, capture_output=True)
     subprocess.run(
         [*program, "create", "db-password", "-"], input=b"x", check=True, capture_output=True
     )
-    loaded = loaded_by(
-        f"import sys; sys.argv = ['secretkit', *{arguments!r}]\n"
-        "from secretkit.cli import main\n"
-        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
-        "print()\nNone"
-    )
+    loaded = loaded_by(f"from secretkit.cli import run; assert run({arguments!r}) == 0; print()")
     assert loaded & set(HEAVY) == allowed
 
 
@@ -126,7 +126,7 @@ def test_third_party_imports_are_where_they_may_be() -> None:
             else:
                 continue
             for top in {module.partition(".")[0] for module in imported}:
-                if top not in sys.stdlib_module_names:
+                if top not in sys.stdlib_module_names | {"secretkit"}:
                     assert name.startswith(allowed.get(top, ())), f"{name} imports {top}"
 
 
@@ -135,7 +135,7 @@ def test_public_names_are_documented() -> None:
     page = (ROOT / "docs" / "library.md").read_text()
     for name in secretkit.__all__:
         assert getattr(secretkit, name).__doc__
-        assert f"`{name}`" in page or f"### {name}" in page, f"{name} is not in docs/library.md"
+        assert f"`{name}" in page, f"{name} is not in docs/library.md"
 
 
 def test_public_docstrings() -> None:
