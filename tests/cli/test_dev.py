@@ -1,0 +1,359 @@
+"""`dev up|down|status`, and changes that refresh the folder in the same breath."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def states(cli: Program) -> dict[str, str]:
+    (folder,) = cli.ok("dev", "status", "--json").json
+    return {one["name"]: one["state"] for one in folder["secrets"]}
+
+
+def test_a_fresh_clone_needs_one_command(bare: Program) -> None:
+    """With nothing but secretkit.toml, `dev up` makes store, key, values and folder."""
+    bare.write(
+        "secretkit.toml",
+        '[secrets.db]\ngenerate = "pin:8"\n[secrets.web]\ngenerate = "tls:localhost"\n',
+    )
+    done = bare.ok("dev", "up")
+    assert done.text == 'docker run -v "$PWD/dev-secrets:/run/secrets:ro" ...\n'
+    assert sorted(files(bare.folder / "dev-secrets")) == ["db", "web-cert", "web-key"]
+    assert done.lines[1:4] == [
+        "secretkit: created db v1 from generator pin:8",
+        "secretkit: created web-key v1 from generator tls:localhost",
+        "secretkit: created web-cert v1 from generator tls:localhost",
+    ]
+    again = bare.ok("dev", "up", "--json").json
+    assert again == {
+        "folder": f"{bare.folder}/dev-secrets",
+        "place": os.readlink(bare.folder / "dev-secrets"),
+        "on_disk": False,
+        "secrets": {"db": 1, "web-cert": 1, "web-key": 1},
+        "created": [],
+        "docker": 'docker run -v "$PWD/dev-secrets:/run/secrets:ro" ...',
+    }
+
+
+def test_declared_without_a_generator(cli: Program) -> None:
+    """What no generator makes must be created first: exit 3, and nothing is made."""
+    cli.write("secretkit.toml", '[secrets.a]\ngenerate = "pin"\n[secrets.b]\n[secrets.c]\n')
+    done = cli("dev", "up")
+    assert done.code == 3
+    assert done.lines == [
+        "secretkit: error: declared without a generator and not created yet, b, c",
+        "hint: `secretkit create b` asks for its value",
+    ]
+    assert cli.ok("ls", "-q").out == b""
+    assert not (cli.folder / "dev-secrets").exists()
+
+
+def test_half_a_pair(cli: Program) -> None:
+    """A half that is there is not overwritten, and no half is added that does not fit it."""
+    cli.write("secretkit.toml", '[secrets.web]\ngenerate = "tls"\n')
+    cli.create("web-key")
+    done = cli("dev", "up")
+    assert done.code == 3
+    assert done.lines == [
+        "secretkit: error: half of the pair web is missing, web-cert",
+        "hint: remove the other half and both are made anew: secretkit rm web-key",
+    ]
+
+
+def test_in_memory_private_and_readable(cli: Program, memory: Path) -> None:
+    """DIR links to a folder on tmpfs: parents 0700, the folder 0755, files 0444, exact bytes."""
+    os.umask(0o077)
+    cli.create("db", b"\0 x\n")
+    cli.ok("dev", "up", "secrets.d")
+    link = cli.folder / "secrets.d"
+    place = Path(os.readlink(link))
+    assert memory in place.parents
+    for folder, mode in ((place, 0o755), (place.parent, 0o700), (place.parent.parent, 0o700)):
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    assert files(link) == {"db": b"\0 x\n"}
+    assert stat.S_IMODE((link / "db").stat().st_mode) == 0o444
+    cli.ok("dev", "up", "secrets.d", "--mode", "0400")
+    assert stat.S_IMODE((link / "db").stat().st_mode) == 0o400
+
+
+def test_changes_reach_the_folder_in_the_same_breath(cli: Program) -> None:
+    """create, rotate, rollback and rm refresh every folder that is up; an open folder sees it."""
+    cli.create("db", b"v1")
+    cli.create("api", b"key")
+    cli.ok("dev", "up")
+    cli.ok("dev", "up", "second")
+    held = os.open(cli.folder / "dev-secrets", os.O_RDONLY)  # as a bind mount holds it
+    try:
+        assert cli.ok("rotate", "db", "-", input=b"v2").lines == [
+            f"secretkit: refreshed {cli.folder}/dev-secrets",
+            f"secretkit: refreshed {cli.folder}/second",
+        ]
+        assert files(cli.folder / "dev-secrets") == {"db": b"v2", "api": b"key"}
+        assert files(cli.folder / "second") == {"db": b"v2", "api": b"key"}
+        cli.ok("rollback", "db")
+        cli.ok("rm", "api")
+        cli.create("more", b"m")
+        assert sorted(os.listdir(held)) == ["db", "more"]
+        fd = os.open("db", os.O_RDONLY, dir_fd=held)
+        assert os.read(fd, 100) == b"v1"
+        os.close(fd)
+    finally:
+        os.close(held)
+
+
+def test_status_says_what_differs(cli: Program) -> None:
+    """Each file is held against the store; `dev up` repairs what is not foreign."""
+    for name in ("same", "gone", "edited", "behind"):
+        cli.create(name)
+    folder = cli.folder / "dev-secrets"
+    cli.ok("dev", "up")
+    hidden = cli.folder / ".secretkit" / "dev"
+    hidden.rename(cli.folder / "aside")
+    cli.ok("rotate", "behind", "-", input=b"v2")
+    cli.create("new")
+    cli.create("removed")
+    (cli.folder / "aside").rename(hidden)
+    (folder / "gone").unlink()
+    (folder / "edited").chmod(0o644)
+    (folder / "edited").write_bytes(b"by hand")
+    (folder / "mine").write_bytes(b"x")
+    expected = {
+        "behind": "behind",
+        "edited": "changed",
+        "gone": "missing",
+        "mine": "foreign",
+        "new": "missing",
+        "removed": "missing",
+        "same": "same",
+    }
+    assert states(cli) == expected
+    cli.ok("dev", "up")
+    assert states(cli) == dict.fromkeys(expected, "same") | {"mine": "foreign"}
+    assert (folder / "edited").read_bytes() == b"v1"
+    assert (folder / "mine").read_bytes() == b"x"
+
+
+def test_status_reads_no_value(cli: Program) -> None:
+    """Looking is not reading: the audit log gets no entry."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    before = cli.ok("audit", "--json").json
+    cli.ok("dev", "status")
+    cli.ok("dev", "up")
+    assert cli.ok("audit", "--json").json == before
+    assert before[-1]["action"] == "mount"
+
+
+def test_status_as_text(cli: Program) -> None:
+    """A line for the folder, then a table."""
+    assert cli.ok("dev", "status").lines == [
+        "secretkit: no dev folder is up; `secretkit dev up` makes one"
+    ]
+    cli.create("db")
+    cli.ok("dev", "up")
+    assert cli.ok("dev", "status").text == (
+        f"{cli.folder}/dev-secrets: up, in memory\n"
+        "NAME   MOUNTED   CURRENT   STATE\n"
+        "db     v1        v1        same\n"
+    )
+
+
+def test_after_a_reboot(cli: Program, memory: Path) -> None:
+    """The link dangles: status says so, changes still work, `dev up` repairs, `down` wipes."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    shutil.rmtree(memory / "secretkit")
+    assert cli.ok("dev", "status").text == (
+        f"{cli.folder}/dev-secrets: gone, in memory; `secretkit dev up` makes it again\n"
+    )
+    assert cli.ok("rotate", "db", "-", input=b"v2").text == "db v2\n"
+    assert [one["used_by"] for one in cli.ok("inspect", "db", "--json").json["versions"]] == [
+        [],
+        [],
+    ]
+    cli.ok("dev", "up")
+    assert files(cli.folder / "dev-secrets") == {"db": b"v2"}
+    shutil.rmtree(memory / "secretkit")
+    cli.ok("dev", "down")
+    assert not (cli.folder / "dev-secrets").is_symlink()
+
+
+def test_the_memory_moved(cli: Program, memory: Path) -> None:
+    """Another XDG_RUNTIME_DIR, as in another session: the folder follows, the place before goes."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    before = Path(os.readlink(cli.folder / "dev-secrets"))
+    other = memory / "other"
+    other.mkdir(mode=0o700)
+    cli.ok("dev", "up", XDG_RUNTIME_DIR=str(other))
+    assert other in Path(os.readlink(cli.folder / "dev-secrets")).parents
+    assert not before.exists()
+
+
+def test_without_a_runtime_folder(cli: Program) -> None:
+    """An XDG_RUNTIME_DIR that is not on tmpfs or not private is passed over for /dev/shm."""
+    cli.create("db")
+    cli.ok("dev", "up", XDG_RUNTIME_DIR=str(cli.folder))
+    place = os.readlink(cli.folder / "dev-secrets")
+    assert place.startswith(f"/dev/shm/secretkit-{os.getuid()}/")
+    cli.ok("dev", "down")
+    assert not Path(place).parent.exists()
+
+
+def test_a_memory_folder_of_somebody_else(cli: Program, memory: Path) -> None:
+    """A place that others can enter, or a link, is refused and not used."""
+    cli.create("db")
+    base = memory / "secretkit"
+    base.mkdir(mode=0o755)
+    base.chmod(0o755)
+    done = cli("dev", "up")
+    assert done.code == 1
+    assert done.lines[0] == (
+        f"secretkit: error: not a private folder, {base}: mode 0755, owner uid {os.getuid()}"
+    )
+    base.rmdir()
+    (memory / "elsewhere").mkdir(mode=0o700)
+    base.symlink_to(memory / "elsewhere")
+    done = cli("dev", "up")
+    assert done.code == 1
+    assert done.lines[0] == f"secretkit: error: not a private folder, {base}: a symbolic link"
+    assert not (cli.folder / "dev-secrets").is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+@pytest.mark.parametrize("on_disk", [(), ("--on-disk",)])
+def test_what_is_not_ours_is_not_touched(cli: Program, kind: str, on_disk: tuple[str, ...]) -> None:
+    """Something else at DIR is a conflict, for `up` and for `down`."""
+    cli.create("db")
+    path = cli.folder / "dev-secrets"
+    other = cli.folder / "other"
+    other.mkdir()
+    {"folder": path.mkdir, "file": path.touch, "link": lambda: path.symlink_to(other)}[kind]()
+    for done in (cli("dev", "up", *on_disk), cli("dev", "down", "dev-secrets")):
+        assert done.code == 4
+        assert done.lines == [
+            f"secretkit: error: not a dev folder of this project, {path} is there already",
+            "hint: move it away, or name another folder: secretkit dev up DIR",
+        ]
+    assert list(other.iterdir()) == []
+
+
+def test_a_parent_that_is_not_there(cli: Program) -> None:
+    """A folder is made, its parents are not."""
+    done = cli("dev", "up", "a/b")
+    assert done.code == 1
+    assert done.lines == [
+        f"secretkit: error: no such folder, {cli.folder}/a",
+        f"hint: make it first: mkdir -p {cli.folder}/a",
+    ]
+
+
+def test_down_wipes_and_can_be_repeated(cli: Program, memory: Path) -> None:
+    """Every file is gone, in memory too; a second call is fine."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    cli.ok("dev", "up", "second")
+    assert cli.ok("dev", "down", "second", "--json").json == [f"{cli.folder}/second"]
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+    assert cli.ok("dev", "down").lines == [f"secretkit: wiped {cli.folder}/dev-secrets"]
+    assert cli.ok("dev", "down").lines == ["secretkit: no dev folder is up"]
+    assert cli.ok("dev", "down", "--json").json == []
+    assert [path for path in memory.rglob("*") if path.is_file()] == []
+    assert list((cli.folder / ".secretkit" / "dev").iterdir()) == []
+
+
+def test_on_disk(cli: Program) -> None:
+    """A real folder, with a .gitignore, and a warning of what that means; `down` deletes it."""
+    cli.create("db")
+    done = cli.ok("dev", "up", "--on-disk")
+    folder = cli.folder / "dev-secrets"
+    assert done.lines[0].startswith(f"secretkit: warning: {folder} holds plaintext on disk: ")
+    assert files(folder) == {"db": b"v1", ".gitignore": b"*\n"}
+    assert not folder.is_symlink()
+    cli.ok("rotate", "db", "-", input=b"v2")
+    assert (folder / "db").read_bytes() == b"v2"
+    assert states(cli) == {"db": "same"}
+    cli.ok("dev", "down")
+    assert not folder.exists()
+
+
+def test_on_disk_with_files_of_the_users(cli: Program) -> None:
+    """What secretkit did not write stays, and is said."""
+    cli.create("db")
+    cli.ok("dev", "up", "--on-disk")
+    folder = cli.folder / "dev-secrets"
+    (folder / "notes").write_text("mine")
+    assert cli.ok("dev", "down").lines[0] == (
+        f"secretkit: warning: {folder} stays, with files that secretkit did not write"
+    )
+    assert sorted(files(folder)) == [".gitignore", "notes"]
+
+
+def test_from_disk_to_memory_and_back(cli: Program) -> None:
+    """The same DIR changes its kind; nothing is left behind on disk."""
+    cli.create("db")
+    folder = cli.folder / "dev-secrets"
+    cli.ok("dev", "up", "--on-disk")
+    cli.ok("dev", "up")
+    assert folder.is_symlink()
+    cli.ok("dev", "up", "--on-disk")
+    assert not folder.is_symlink()
+    assert files(folder) == {"db": b"v1", ".gitignore": b"*\n"}
+
+
+def test_a_copy_of_the_project_has_no_folder(cli: Program) -> None:
+    """A copied project does not touch the original's folder."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    copy = cli.folder.parent / "copy"
+    shutil.copytree(cli.folder, copy, symlinks=True)
+    assert cli.ok("dev", "status", "--json", folder=copy).json == []
+    cli.ok("dev", "down", folder=copy)
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+
+
+def test_the_files_folder(cli: Program) -> None:
+    """[dev] folder names DIR, from the project folder whatever the current one."""
+    cli.write("secretkit.toml", '[dev]\nfolder = "run"\n')
+    cli.create("db")
+    below = cli.folder / "below"
+    below.mkdir()
+    done = cli.ok("dev", "up", folder=below)
+    assert done.text == f"docker run -v {cli.folder}/run:/run/secrets:ro ...\n"
+    assert files(cli.folder / "run") == {"db": b"v1"}
+
+
+def test_a_full_memory(cli: Program, memory: Path) -> None:
+    """A folder that cannot be written is said, and what is in the store stays right."""
+    from tests.needs import need_root
+
+    need_root()
+    import subprocess
+
+    small = memory / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount")
+    try:
+        cli.create("db")
+        cli.ok("dev", "up", XDG_RUNTIME_DIR=str(small))
+        (cli.folder / "big").write_bytes(b"x" * 200_000)
+        done = cli("rotate", "db", "big", XDG_RUNTIME_DIR=str(small))
+        assert done.code == 1
+        assert "no space left on device" in done.lines[0]
+        assert cli.ok("show", "db").out == b"x" * 200_000
+        assert (cli.folder / "dev-secrets" / "db").read_bytes() == b"v1"
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
