@@ -56,6 +56,7 @@ PLACES = [
     ("yaml", "k: |\n  @\n\n  @\nl: @", ["refused", "refused", "bare"]),
     ("yaml", "k: >-  # c\n  a\n # @\nl: @", ["refused", "bare"]),
     ("yaml", "- |\n @\n- @", ["refused", "bare"]),
+    ("yaml", "&a k: |\n  @\n!!str l: @", ["refused", "bare"]),
     ("yaml", "k: &@ v", ["refused"]),
     ("yaml", "k: !@ v", ["refused"]),
     ("yaml", "k: *@", ["refused"]),

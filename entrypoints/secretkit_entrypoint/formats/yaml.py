@@ -125,6 +125,9 @@ class _Lexer:
         if self.text.find(MARK, start, end) >= 0:
             self.give(start, end, RefusedError(reason))
 
+    def column(self, at):
+        return at - self.text.rfind("\n", 0, at) - 1
+
     def end_of_line(self, at):
         end = self.text.find("\n", at)
         return len(self.text) if end < 0 else end
@@ -162,6 +165,7 @@ class _Lexer:
     def node(self, at):
         """What follows indentation, a dash or a key, up to the end of its last line."""
         text = self.text
+        first = None  # where a tag or an anchor begins the node: its column counts
         while True:
             while text[at : at + 1] in (" ", "\t"):
                 at += 1
@@ -171,19 +175,23 @@ class _Lexer:
                 return end + 1
             following = text[at + 1 : at + 2]
             if char in "-?:" and following in _SPACE:  # also at the end of the text
-                self.parent = at - text.rfind("\n", 0, at) - 1
+                self.parent = self.column(at)
                 at += 1
             elif char == "#":
                 self.refuse(at, end, "it stands in a comment")
                 return end + 1
             elif char in "!&":
+                first = at if first is None else first
                 at = self.word(at, "a tag or an anchor")
             elif char in "|>":
                 return self.block(at, end)
             else:
+                column = self.column(at if first is None else first)
+                first = None
                 at, is_key = self.scalar(at, end)
                 if not is_key:
                     return at
+                self.parent = column
 
     def scalar(self, start, end):
         """A scalar or flow collection; (offset to go on from, whether it is a key)."""
@@ -192,12 +200,10 @@ class _Lexer:
         if char in "\"'[{":
             before = len(self.found)
             at = self.flow(start) if char in "[{" else self.quoted(start)
-            column = start - text.rfind("\n", 0, start) - 1
             end = self.end_of_line(at)
             rest = text[at:end].lstrip(" \t")
             if rest[:1] == ":" and rest[1:2] in _SPACE:
                 self.found[before:] = [_KEYS.get(place, place) for place in self.found[before:]]
-                self.parent = column
                 return end - len(rest) + 1, True
             comment = rest[:1] == "#"
             self.refuse(at, end, f"it stands {'in a comment' if comment else 'after a value'}")
@@ -208,7 +214,6 @@ class _Lexer:
         hash_ = _comment(text, start, end)
         if colon >= 0 and (hash_ < 0 or colon < hash_):
             self.plain_scalar(start, colon, is_key=True)
-            self.parent = start - text.rfind("\n", 0, start) - 1
             return colon + 1, True
         self.bare = None
         self.plain_scalar(start, end if hash_ < 0 else hash_)
