@@ -117,4 +117,5 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing was found."""
         return not self.findings

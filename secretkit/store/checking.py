@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from ..errors import SecretkitError, StoreTamperedError
 from ..model import CheckReport, Finding
 from . import files, slots
-from .ledger import SECRET, VERSION, Ledger, Transaction
+from .ledger import Ledger
 from .records import SecretRecord, VersionRecord
+from .transaction import SECRET, VERSION, Transaction
 
 Progress = Callable[[int, int], None]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from ..errors import ConflictError, NotFoundError, StoreKeyError, StoreTamperedError
 from ..model import KeySlot
 from . import crypto, files, slots
-from .ledger import SECRET, VERSION, Ledger, Transaction
+from .ledger import Ledger
 from .records import SecretRecord, moment
 from .slots import KeyFile, Slot
+from .transaction import SECRET, VERSION, Transaction
 
 Progress = Callable[[int, int], None]
 

@@ -24,7 +24,8 @@ from ..errors import (
 )
 from . import checking, crypto, database, files, slots
 from .anchor import Anchor, Mark, anchor_path
-from .ledger import NO_PRIOR, Ledger, Transaction, read_slots
+from .ledger import Ledger
+from .transaction import NO_PRIOR, Transaction, read_slots
 
 _BUILDING = f"{database.STORE_FOLDER}.building-"
 

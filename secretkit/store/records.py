@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ..model import AuditEntry, Secret, Value, Version
 from .codec import number, pack, unpack
-from .ledger import Event
+from .transaction import Event
 
 
 def moment(milliseconds: int) -> datetime:

@@ -19,8 +19,9 @@ from ..errors import (
 )
 from ..model import AuditEntry, CheckReport, KeySlot, Secret, Value, Version
 from . import keyring, lifecycle
-from .ledger import SECRET, VERSION, Ledger, Transaction
+from .ledger import Ledger
 from .records import SecretRecord, VersionRecord, public_event
+from .transaction import SECRET, VERSION, Transaction
 
 Progress = Callable[[int, int], None]
 GIVEN = "given"
