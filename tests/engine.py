@@ -1,0 +1,181 @@
+"""A container engine for tests: the one that DOCKER_HOST names, or a private one.
+
+The private engine is a dockerd in namespaces of its own, with all that it writes in one temporary
+folder and no network. It is killed with this process, however that ends. There is no registry, so
+the image is made of this machine's own programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.needs import need
+
+IMAGE = "secretkit-test:local"
+PYTHON = "/usr/bin/python3"
+# What examples run in a container, as far as this machine has it.
+PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli")
+UNUSED = ("test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "dist-packages")
+UNUSED += ("__pycache__", "sitecustomize.py")
+ACCOUNTS = {
+    "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+    "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+}
+READY = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answers at `host`, and has an image with Python and a shell."""
+
+    host: str
+    image: str = IMAGE
+
+    def environment(self) -> dict[str, str]:
+        """What a docker client needs: the classic builder works without a registry."""
+        return {"DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "0"}
+
+    def docker(self, *words: str, check: bool = True) -> str:
+        """What the docker client prints."""
+        done = subprocess.run(
+            ["docker", *words],
+            env=os.environ | self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def answers(self) -> bool:
+        """Whether an engine is there."""
+        return bool(self.docker("version", "--format", "{{.Server.Version}}", check=False))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """An engine with IMAGE in it; skips where there is none."""
+    need("engine", shutil.which("docker") is not None, "needs a docker client")
+    need("engine", Path(PYTHON).exists(), f"needs {PYTHON} to make an image of")
+    with contextlib.ExitStack() as stack:
+        found = Engine(os.environ.get("DOCKER_HOST", ""))
+        if not found.host or not found.answers():
+            programs = ("dockerd", "containerd", "runc", "unshare", "setpriv")
+            able = os.geteuid() == 0 and all(map(shutil.which, programs))
+            need("engine", able, "needs DOCKER_HOST, or root, dockerd and util-linux")
+            found = stack.enter_context(private_engine())
+        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+            write_image(Path(file.name))
+            found.docker("import", "--change", 'CMD ["python3"]', file.name, found.image)
+        yield found
+
+
+@contextlib.contextmanager
+def private_engine() -> Iterator[Engine]:
+    """A dockerd that nothing else on this machine sees; needs root."""
+    with tempfile.TemporaryDirectory(prefix="secretkit-engine-") as name:
+        folder = Path(name)
+        host = f"unix://{folder}/docker.sock"
+        cgroup = folder.name
+        daemon = [
+            *("dockerd", "--host", host, "--pidfile", f"{folder}/pid"),
+            *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
+            *("--bridge", "none", "--iptables=false", "--ip-forward=false"),
+            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{cgroup}"),
+        ]
+        # Another engine's folders, so that its containerd is not taken for ours.
+        hide = 'for d in /run/docker /run/containerd /etc/docker; do [ ! -d "$d" ] || '
+        hide += 'mount -t tmpfs tmpfs "$d"; done; exec "$@"'
+        own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child"]
+        log = folder / "log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *own, "--mount-proc", "sh", "-c", hide, "sh"]
+                + daemon,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            found = Engine(host)
+            deadline = time.monotonic() + READY
+            while not found.answers():
+                alive = server.poll() is None and time.monotonic() < deadline
+                assert alive, f"dockerd does not start: {log.read_text()[-2000:]}"
+                time.sleep(0.1)
+            yield found
+        finally:
+            stop(server)
+            for path in (
+                Path("/sys/fs/cgroup") / cgroup,
+                *Path("/sys/fs/cgroup").glob(f"*/{cgroup}"),
+            ):
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End dockerd and, whatever it did not stop, the namespace around it."""
+    with contextlib.suppress(OSError, ValueError):
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+        os.kill(int(children), signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def write_image(path: Path) -> None:
+    """Write the tar of a root file system: Python, its standard library, and PROGRAMS."""
+    library = Path(
+        subprocess.run(
+            [PYTHON, "-ISc", "import sysconfig; print(sysconfig.get_path('stdlib'))"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    )
+    programs = [PYTHON, *filter(os.path.exists, PROGRAMS)]
+    extensions = [str(path) for path in (library / "lib-dynload").glob("*.so")]
+    with tarfile.open(path, "w", dereference=True) as tar:
+        for folder, mode in (("tmp", 0o1777), ("app", 0o755), ("run/secrets", 0o755)):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            tar.addfile(entry)
+        for name, content in ACCOUNTS.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        for file in (*programs, *libraries([*programs, *extensions])):
+            tar.add(file)
+        for item in library.iterdir():
+            if item.exists() and item.name not in UNUSED:
+                tar.add(item, filter=without_caches)
+
+
+def without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leaves out compiled modules, which double the size."""
+    return None if entry.name.endswith("/__pycache__") else entry
+
+
+def libraries(files: Iterable[str]) -> list[str]:
+    """The shared libraries that `files` need, by their paths, with the loader."""
+    done = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False)
+    words = (word for line in done.stdout.splitlines() if line[:1] == "\t" for word in line.split())
+    return sorted({word for word in words if word.startswith("/")})
