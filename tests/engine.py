@@ -34,6 +34,8 @@ ACCOUNTS = {
     "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
     "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
 }
+# Folders that dockerd shares with others, whatever its options.
+SHARED = (Path("/run/docker"), Path("/run/containerd"), Path("/etc/docker"))
 READY = 60  # seconds
 
 
@@ -99,14 +101,15 @@ def private_engine() -> Iterator[Engine]:
             *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{cgroup}"),
         ]
         # Another engine's folders, so that its containerd is not taken for ours.
-        hide = 'for d in /run/docker /run/containerd /etc/docker; do [ ! -d "$d" ] || '
-        hide += 'mount -t tmpfs tmpfs "$d"; done; exec "$@"'
-        own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child"]
+        hide = "".join(f"[ ! -d {path} ] || mount -t tmpfs tmpfs {path}; " for path in SHARED)
+        hide += 'exec "$@"'
+        made = [path for path in SHARED if not path.exists()]
+        own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--mount-proc"]
+        own += ["--fork", "--kill-child"]
         log = folder / "log"
         with log.open("wb") as output:
             server = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *own, "--mount-proc", "sh", "-c", hide, "sh"]
-                + daemon,
+                ["setpriv", "--pdeathsig", "KILL", *own, "sh", "-c", hide, "sh", *daemon],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -121,12 +124,16 @@ def private_engine() -> Iterator[Engine]:
             yield found
         finally:
             stop(server)
-            for path in (
-                Path("/sys/fs/cgroup") / cgroup,
-                *Path("/sys/fs/cgroup").glob(f"*/{cgroup}"),
-            ):
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+            controllers = Path("/sys/fs/cgroup")
+            for path in (controllers / cgroup, *controllers.glob(f"*/{cgroup}"), *made):
+                remove_empty(path)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder and those in it, unless they hold files."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
