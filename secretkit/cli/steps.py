@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import MountError
 from .command import App
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
     up = [str(folder.path) for folder in mount.folders(store.folder) if folder.is_up]
 
     def act() -> Sequence[Any]:
-        for folder in mount.refresh(store):
+        try:
+            refreshed = mount.refresh(store)
+        except MountError as error:
+            raise MountError(
+                f"the store has changed, a dev folder has not: {error}",
+                hint="`secretkit dev up` brings it up to date, once the cause is gone",
+            ) from None
+        for folder in refreshed:
             app.out.say(f"refreshed {folder.path}")
         return ()
 

@@ -352,7 +352,9 @@ def test_a_full_memory(cli: Program, memory: Path) -> None:
         (cli.folder / "big").write_bytes(b"x" * 200_000)
         done = cli("rotate", "db", "big", XDG_RUNTIME_DIR=str(small))
         assert done.code == 1
-        assert "no space left on device" in done.lines[0]
+        assert done.lines[0].startswith("secretkit: error: the store has changed, a dev folder has")
+        assert done.lines[0].endswith(": no space left on device")
+        assert done.lines[1].startswith("hint: `secretkit dev up` brings it up to date")
         assert cli.ok("show", "db").out == b"x" * 200_000
         assert (cli.folder / "dev-secrets" / "db").read_bytes() == b"v1"
     finally:

@@ -1,0 +1,232 @@
+"""`run`, `render` and `shim export`: thin users of the shim."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import EXECUTABLE, Program
+
+PROBE = (
+    "import json, os, sys; print(json.dumps({'pid': os.getpid(), 'parent': os.getppid(),"
+    " 'environ': dict(os.environ), 'fds': sorted(map(int, os.listdir('/proc/self/fd')))[:-1]}))"
+)
+
+
+def left_in(memory: Path, seconds: float = 5) -> list[Path]:
+    """What stays in memory, once the janitor had its time."""
+    end = time.monotonic() + seconds
+    while (found := list(memory.glob("secretkit/run-*"))) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def test_the_command_gets_the_current_values(cli: Program, memory: Path) -> None:
+    """Every secret is a variable by default; none of ours stays in the environment."""
+    cli.create("db-password", b"first")
+    cli.ok("rotate", "db-password", "-", input=b"s3cret $x\n\n")
+    done = cli.ok("run", "--", sys.executable, "-c", PROBE, SECRETKIT_PROJECT=str(cli.folder))
+    environ = done.json["environ"]
+    assert environ["DB_PASSWORD"] == "s3cret $x"
+    assert [name for name in environ if name.startswith("SECRETKIT")] == []
+    assert done.json["fds"] == [0, 1, 2]
+    assert left_in(memory) == []
+
+
+def test_secretkit_becomes_the_command(cli: Program, memory: Path) -> None:
+    """The same process, no parent in between, the folder gone while the command runs."""
+    cli.create("db")
+    code = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [EXECUTABLE, "run", "--", sys.executable, "-c", code],
+        cwd=cli.folder,
+        env=cli.environ,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == process.pid
+    assert left_in(memory) == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == -signal.SIGTERM
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["sh", "-c", "exit 42"], 42), (["no-such-command"], 127), (["/etc/passwd"], 126)],
+)
+def test_exit_codes_are_the_commands(
+    cli: Program, memory: Path, command: list[str], code: int
+) -> None:
+    """The status of the command, or the shim's where it cannot be started."""
+    assert cli("run", "--", *command).code == code
+    assert left_in(memory) == []
+
+
+def test_the_shims_options_are_passed_on(cli: Program) -> None:
+    """What stands before the command is the shim's."""
+    cli.create("db")
+    done = cli.ok("run", "--env", "X=db", "--pristine", "--", sys.executable, "-c", PROBE)
+    assert {k: v for k, v in done.json["environ"].items() if k != "LC_CTYPE"} == {"X": "v1"}
+    done = cli("run", "--env", "X=nothing", "--", "true")
+    assert done.code == 125
+    assert done.err.startswith("secretkit-entrypoint: error: ")
+
+
+def test_the_entrypoint_table_is_used(cli: Program, memory: Path) -> None:
+    """[entrypoint] of secretkit.toml, with sources from the project folder; options go first."""
+    cli.create("db-password", b'a "b"')
+    target = memory / "app.json"
+    cli.write("app.json", '{"p": "<<db-password>>"}')
+    cli.write(
+        "secretkit.toml",
+        '[entrypoint]\nenv = { FROM_FILE = "db-password" }\n[[entrypoint.render]]\n'
+        f'source = "app.json"\ndestination = "{target}"\n',
+    )
+    below = cli.folder / "below"
+    below.mkdir()
+    done = cli.ok("run", "--", sys.executable, "-c", PROBE, folder=below)
+    assert done.json["environ"]["FROM_FILE"] == 'a "b"'
+    assert json.loads(target.read_bytes()) == {"p": 'a "b"'}
+
+
+def test_killed_while_it_reads(cli: Program, memory: Path) -> None:
+    """SIGKILL at any moment leaves no plaintext: the janitor removes the folder."""
+    for number in range(20):
+        cli_value = os.urandom(16)
+        cli.ok("-q", "create" if number == 0 else "rotate", "db", "-", input=cli_value)
+    for step in range(30):
+        process = subprocess.Popen(
+            [EXECUTABLE, "run", "--", "sleep", "5"], cwd=cli.folder, env=cli.environ
+        )
+        time.sleep(0.08 + step * 0.006)
+        process.kill()
+        process.wait()
+    assert left_in(memory) == []
+
+
+def test_without_memory_nothing_is_started(cli: Program) -> None:
+    """A base that is not private stops it: exit 1, no command."""
+    cli.create("db")
+    base = Path(cli.environ["XDG_RUNTIME_DIR"]) / "secretkit"
+    base.mkdir(mode=0o755)
+    base.chmod(0o755)
+    done = cli("run", "--", "echo", "started")
+    assert (done.code, done.out) == (1, b"")
+    assert done.lines[0].startswith("secretkit: error: not a private folder, ")
+
+
+def test_render(cli: Program, memory: Path) -> None:
+    """A template is rendered by the shim's code; the destination is named on stdout."""
+    cli.create("db", b'it\'s \\ "x"')
+    cli.write("t.json", '{"p": "<<db>>"}')
+    target = memory / "out.json"
+    assert cli.ok("render", f"t.json:{target},mode=0440").text == f"{target}\n"
+    assert json.loads(target.read_bytes()) == {"p": 'it\'s \\ "x"'}
+    assert target.stat().st_mode & 0o777 == 0o440
+    assert cli.ok("render", f"t.json:{target}", "--json").json == {
+        "rendered": [str(target)],
+        "checked": [str(target)],
+    }
+
+
+def test_render_of_the_file(cli: Program, memory: Path) -> None:
+    """Without arguments, the renders of secretkit.toml."""
+    cli.create("db")
+    cli.write("t.ini", "[x]\np = <<db>>\n")
+    cli.write(
+        "secretkit.toml",
+        f'[[entrypoint.render]]\nsource = "t.ini"\ndestination = "{memory}/a"\nformat = "ini"\n',
+    )
+    assert cli.ok("render").text == f"{memory}/a\n"
+    assert (memory / "a").exists()
+
+
+def test_render_on_disk_is_refused(cli: Program) -> None:
+    """Plaintext does not reach a disk unless it is allowed; the shim's line becomes ours."""
+    if subprocess.run(
+        ["stat", "-fc", "%T", cli.folder], capture_output=True, check=True
+    ).stdout in (b"tmpfs\n",):
+        pytest.skip("the temporary folder is on tmpfs")
+    cli.create("db")
+    cli.write("t.ini", "p = <<db>>\n")
+    done = cli("render", "t.ini:out.ini")
+    assert done.code == 1
+    assert done.lines[0].startswith("secretkit: error: destination out.ini: ")
+    assert "--allow-disk" in done.lines[0]
+    assert not (cli.folder / "out.ini").exists()
+    cli.ok("render", "t.ini:out.ini", "--allow-disk")
+    assert (cli.folder / "out.ini").exists()
+
+
+def test_render_check(cli: Program, memory: Path) -> None:
+    """--check reports every problem with file, line and column, and writes nothing."""
+    cli.create("db")
+    cli.write("good.ini", "p = <<db>>\n")
+    cli.write("bad.ini", "\np = <<nothing_value>>\n")
+    cli.ok("render", f"good.ini:{memory}/good", "--check")
+    done = cli("render", f"bad.ini:{memory}/bad,format=ini", "none.ini:/proc/x", "--check")
+    assert done.code == 1
+    assert len([line for line in done.lines if line.startswith("secretkit: error: ")]) >= 3
+    assert any("bad.ini:2:5" in line for line in done.lines), done.err
+    assert list(memory.glob("good")) == []
+
+
+def test_render_diff_masks(cli: Program, memory: Path) -> None:
+    """What changes is shown; no value is, neither a current one nor one that was there."""
+    cli.create("db", b"c4n4ry-current")
+    cli.create("api", b"c4n4ry-api")
+    cli.write("t.ini", "[app]\nuser = app\npassword = <<db>>\nboth = <<db>>, <<api>>\nport = 2\n")
+    target = memory / "t.ini"
+    target.write_text(
+        "[app]\nuser = app\npassword = c4n4ry-before\nport = 1\nother = c4n4ry-unknown\n"
+    )
+    done = cli.ok("render", f"t.ini:{target}", "--diff")
+    assert done.text == (
+        f"--- {target}\n"
+        f"+++ {target}\n"
+        "@@ -1,5 +1,5 @@\n"
+        " [app]\n"
+        " user = app\n"
+        "-password = <db>\n"
+        "-<masked: not a line of the template>\n"
+        "-<masked: not a line of the template>\n"
+        "+password = <db>\n"
+        "+both = <db>, <api>\n"
+        "+port = 2\n"
+    )
+    assert "c4n4ry" in target.read_text()
+    cli.ok("render", f"t.ini:{target}")
+    assert cli.ok("render", f"t.ini:{target}", "--diff").lines == [
+        f"secretkit: no change in {target}"
+    ]
+    (found,) = cli.ok("render", f"t.ini:{target}", "--diff", "--json").json
+    assert found == {"destination": str(target), "changed": False, "diff": []}
+
+
+def test_render_leaves_nothing_in_memory(cli: Program, memory: Path) -> None:
+    """The private folder is gone when it returns, also after an error."""
+    cli.create("db")
+    cli.write("t.ini", "p = <<db>>\n")
+    cli.ok("render", f"t.ini:{memory}/x", "--diff")
+    cli("render", "t.ini:/proc/x")
+    assert left_in(memory) == []
+
+
+def test_shim_export(cli: Program) -> None:
+    """The shim as files, which run; files that differ are not overwritten without --force."""
+    done = cli.ok("shim", "export", "out")
+    assert done.text == "out/secretkit-entrypoint\n"
+    launcher = cli.folder / "out" / "secretkit-entrypoint"
+    assert subprocess.run([launcher, "--version"], capture_output=True, check=True).stdout
+    launcher.write_text("changed")
+    assert cli("shim", "export", "out").code == 4
+    cli.ok("shim", "export", "out", "--force")
+    assert cli.ok("shim", "export", "out", "--json").json[0] == "out/secretkit-entrypoint"
