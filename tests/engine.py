@@ -34,8 +34,9 @@ ACCOUNTS = {
     "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
     "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
 }
-# Folders that dockerd shares with others, whatever its options.
-SHARED = (Path("/run/docker"), Path("/run/containerd"), Path("/etc/docker"))
+# Folders that dockerd shares with others whatever its options. It gets empty ones on top of them;
+# the folders themselves are made and stay, because another engine may have begun to use them.
+SHARED = ("/run/docker", "/run/containerd", "/etc/docker")
 READY = 60  # seconds
 
 
@@ -101,9 +102,8 @@ def private_engine() -> Iterator[Engine]:
             *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{cgroup}"),
         ]
         # Another engine's folders, so that its containerd is not taken for ours.
-        hide = "".join(f"[ ! -d {path} ] || mount -t tmpfs tmpfs {path}; " for path in SHARED)
+        hide = "".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path} && " for path in SHARED)
         hide += 'exec "$@"'
-        made = [path for path in SHARED if not path.exists()]
         own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--mount-proc"]
         own += ["--fork", "--kill-child"]
         log = folder / "log"
@@ -124,16 +124,9 @@ def private_engine() -> Iterator[Engine]:
             yield found
         finally:
             stop(server)
-            controllers = Path("/sys/fs/cgroup")
-            for path in (controllers / cgroup, *controllers.glob(f"*/{cgroup}"), *made):
-                remove_empty(path)
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove a folder and those in it, unless they hold files."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        with contextlib.suppress(OSError):
-            Path(path).rmdir()
+            for path in Path("/sys/fs/cgroup").glob(f"**/{cgroup}"):
+                with contextlib.suppress(OSError):
+                    path.rmdir()
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
