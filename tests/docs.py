@@ -14,7 +14,7 @@ _MARK = "@@secretkit-docs@@"
 def console_blocks(text: str) -> list[tuple[int, list[tuple[str, str]]]]:
     """For each block its line number and its (command, expected output) pairs.
 
-    A command is a line that begins with `$ `; lines that begin with `> ` continue it. A block
+    A command is a line that begins with `$ `; lines that begin with `>` continue it. A block
     that begins with `# not run: reason` is left out.
     """
     blocks = []
@@ -27,7 +27,7 @@ def console_blocks(text: str) -> list[tuple[int, list[tuple[str, str]]]]:
         for row in body.splitlines():
             if row.startswith("$ "):
                 steps.append((row[2:], ""))
-            elif row.startswith("> ") and steps and not steps[-1][1]:
+            elif f"{row} ".startswith("> ") and steps and not steps[-1][1]:
                 steps[-1] = (f"{steps[-1][0]}\n{row[2:]}", "")
             else:
                 assert steps, f"line {line}: output before the first command"
