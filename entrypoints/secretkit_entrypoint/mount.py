@@ -72,6 +72,29 @@ class Mount:
             content = self._contents[name] = read_regular(descriptor, name, path)
         return content
 
+    def fetch(self):
+        """Reads all secrets that are ordinary files, in one tight loop, for many read() to come.
+
+        Whatever is not ordinary is left to read(), which says what is wrong with it.
+        """
+        prefix, contents = self.folder + b"/", self._contents
+        for name in self.names():
+            try:
+                descriptor = posix.open(prefix + name, DIRECT)
+            except OSError:
+                continue
+            try:
+                status = posix.fstat(descriptor)
+                size = status.st_size
+                if status.st_mode & 0o170000 == 0o100000 and size <= LIMIT:
+                    content = posix.read(descriptor, size + 1)
+                    if len(content) == size:
+                        contents[name] = content
+            except OSError:
+                pass
+            finally:
+                posix.close(descriptor)
+
     def _follow(self, name):
         """Opens a secret that is a link, as in a Kubernetes mount; it must stay in the mount."""
         path = self.path(name)

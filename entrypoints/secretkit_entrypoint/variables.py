@@ -108,6 +108,7 @@ class Environment:
         """--env-all: every file of the mount; --env for the same variable has precedence."""
         mount, sources = self.mount, self.sources
         prefix = self.settings.env_prefix or b""
+        mount.fetch()
         for secret in mount.names():
             name = prefix + secret.translate(TO_VARIABLE)
             if name in sources and (name in self.settings.env or sources[name] == secret):
