@@ -216,6 +216,7 @@ def _run(shell: list[str], script: bytes) -> str:
         [str(shutil.which(shell[0])), *shell[1:], "-c", script.decode()],
         capture_output=True,
         check=True,
+        # A folder in which a redirection that slipped out creates no file.
         cwd="/var/empty" if Path("/var/empty").is_dir() else "/proc/self/task",
         env={"PATH": "/nonexistent"},  # whatever becomes a command is not found
         stdin=subprocess.DEVNULL,
