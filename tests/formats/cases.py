@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import io
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -153,9 +154,18 @@ def read_text(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def _run(command: list[str], data: bytes, **options: object) -> bytes:
-    # The environment is empty, so that an expansion is noticed.
-    done = subprocess.run(command, input=data, capture_output=True, check=True, env={}, **options)  # type: ignore[call-overload]
+def _run(command: list[str], data: bytes) -> bytes:
+    """What a program prints, that gets `data` on stdin and finds no other program."""
+    program = shutil.which(command[0])
+    assert program is not None
+    done = subprocess.run(
+        [program, *command[1:]],
+        input=data,
+        capture_output=True,
+        check=True,
+        cwd="/",
+        env={"PATH": "/nonexistent"},
+    )
     return done.stdout
 
 
@@ -178,18 +188,18 @@ def read_node(data: bytes, _folder: Path) -> list[bytes]:
         "for (const v of Array.isArray(d) ? d.map(o => Object.keys(o)[0]) : Object.values(d))"
         "console.log(Buffer.from(v, 'utf8').toString('hex'))"
     )
-    return _hex(_run(["/usr/bin/env", "node", "-e", script], data, cwd="/"))
+    return _hex(_run(["node", "-e", script], data))
 
 
 def read_java(kind: str, data: bytes, _folder: Path) -> list[bytes]:
     """Read by java.util.Properties or by Java's DOM parser (Reader.java)."""
-    return _hex(_run(["/usr/bin/env", "java", str(HERE / "Reader.java"), kind], data))
+    return _hex(_run(["java", str(HERE / "Reader.java"), kind], data))
 
 
 def read_java_each(keys: bool, data: bytes) -> list[list[bytes]]:
     """The values (or keys) of several property files, with a NUL between them."""
     kind = "each-key" if keys else "each-value"
-    lines = _run(["/usr/bin/env", "java", str(HERE / "Reader.java"), kind], data).split(b"\n")[:-1]
+    lines = _run(["java", str(HERE / "Reader.java"), kind], data).split(b"\n")[:-1]
     return [[bytes.fromhex(part.decode()) for part in line.split(b" ")[1:]] for line in lines]
 
 
@@ -200,7 +210,6 @@ def _hex(lines: bytes) -> list[bytes]:
 DASH = ["dash"]
 BASH = ["bash", "--norc"]
 BUSYBOX = ["busybox", "sh"]
-_NEEDS_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 # name of a reader: the program that it needs (or None), and how it reads (data, folder)
 READERS: dict[str, tuple[str | None, Callable[[bytes, Path], list[bytes]]]] = {

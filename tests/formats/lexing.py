@@ -8,6 +8,7 @@ template twice and comparing what the reader gives.
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -203,26 +204,31 @@ _EVENT = ("anchor", "tag", "implicit", "value")
 def read_env(data: bytes) -> object:
     """What python-dotenv reads, and what dash does."""
     script = data + b'\nprintf \'%s\\0\' "$A" "$B" "$C" "$D" "$E"\n'
-    return dict(dotenv.dotenv_values(stream=io.StringIO(data.decode()))), _run(["dash"], script)
+    return dict(dotenv.dotenv_values(stream=io.StringIO(data.decode()))), run_script(
+        ["dash"], script
+    )
 
 
 def read_shell(data: bytes) -> object:
     """What the script prints in dash and in bash."""
-    return _run(["dash"], data), _run(["bash", "--norc"], data)
+    return run_script(["dash"], data), run_script(["bash", "--norc"], data)
 
 
-def _run(shell: list[str], script: bytes) -> str:
+def run_script(shell: list[str], script: bytes) -> str:
+    """What `script` prints, as text. It may be anything, so it gets nothing that it could change:
+    no programs, no rights, no folder to write to.
+    """
     done = subprocess.run(
-        [str(shutil.which(shell[0])), *shell[1:], "-c", script.decode()],
+        [str(shutil.which(shell[0])), *shell[1:], "-c", script.replace(b"\0", b"")],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
-        # A folder in which a redirection that slipped out creates no file.
-        cwd="/var/empty" if Path("/var/empty").is_dir() else "/proc/self/task",
-        env={"PATH": "/nonexistent"},  # whatever becomes a command is not found
-        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": "/nonexistent"},
+        user="nobody" if os.geteuid() == 0 else None,
         timeout=10,
     )
-    return done.stdout.decode()
+    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 READERS: dict[str, Callable[[bytes], object]] = {
