@@ -1,0 +1,137 @@
+"""A copy of an example to work in, and the means to run its page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.docs import run_console_blocks
+from tests.engine import Engine, engine
+
+__all__ = ["engine"]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+# The pages say `docker build`; the test adds the image to start from, and drops what the client
+# says about the classic builder.
+FUNCTIONS = """
+docker() {
+  [ "$1" = build ] || { command docker "$@"; return; }
+  command docker build --build-arg "BASE=$BASE" "${@:2}" 2>build.log || cat build.log
+}
+"""
+
+
+class Example:
+    """A copy of an example's folder, and the environment of a user who works in it."""
+
+    def __init__(self, name: str, folder: Path, memory: Path) -> None:
+        self.folder = folder / name
+        self.memory = memory
+        shutil.copytree(EXAMPLES / name, self.folder)
+        self.environment = {
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_RUNTIME_DIR": str(memory),
+            "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
+            "COLUMNS": "100",
+        }
+
+    def run_page(self, upto: str | None = None, **environment: str) -> None:
+        """Run the page's commands, or those above the heading `upto`."""
+        page = self.folder / "README.md"
+        if upto is not None:
+            text, heading, _ = page.read_text().partition(f"\n## {upto}\n")
+            assert heading, f"{page} has no heading {upto}"
+            page.write_text(text)
+        assert run_console_blocks(page, self.folder, self.environment | environment) > 3
+
+    def run_page_with(self, engine: Engine) -> None:
+        """Run all of the page's commands; what it builds is built from the engine's image."""
+        functions = self.folder.parent / "functions"
+        functions.write_text(FUNCTIONS)
+        self.run_page(BASH_ENV=str(functions), BASE=engine.image, **engine.environment())
+
+    def run(self, *words: str, value: bytes = b"", status: int = 0) -> str:
+        """What a command in the folder prints, which must end with `status`."""
+        done = subprocess.run(
+            words,
+            cwd=self.folder,
+            env=os.environ | self.environment,
+            input=value,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert status == done.returncode, done.stderr.decode(errors="replace")
+        return (done.stderr if status else done.stdout).decode()
+
+    def create(self, **values: bytes) -> None:
+        """A project with the secrets of secretkit.toml, and a dev folder; `a_b` is secret a-b."""
+        self.run("secretkit", "init")
+        for name, value in values.items():
+            self.run("secretkit", "create", name.replace("_", "-"), "-", value=value)
+        self.run("secretkit", "dev", "up")
+
+    @contextmanager
+    def container(self, engine: Engine, *options: str) -> Iterator[Container]:
+        """The example's image, built and started with a read-only root."""
+        self.run("secretkit", "shim", "export", "shim")
+        name = self.folder.name
+        base = f"BASE={engine.image}"
+        engine.docker("build", "--build-arg", base, "--tag", name, str(self.folder))
+        mount = f"{self.folder}/dev-secrets:/run/secrets:ro"
+        start = ("run", "--detach", "--read-only", "--volume", mount, *options, name)
+        identity = engine.docker(*start)
+        try:
+            yield Container(engine, identity)
+        finally:
+            engine.docker("rm", "--force", identity)
+
+
+@dataclass
+class Container:
+    """A container that runs."""
+
+    engine: Engine
+    identity: str
+
+    def until(self, text: str) -> str:
+        """What it printed, once that holds `text`."""
+        deadline = time.monotonic() + 20
+        while text not in (log := self.engine.docker("logs", self.identity)):
+            running = self.engine.docker("inspect", "-f", "{{.State.Running}}", self.identity)
+            assert running == "true", log
+            assert time.monotonic() < deadline, log
+            time.sleep(0.1)
+        return log
+
+    def process_1(self) -> list[str]:
+        """The command line of its first process."""
+        line = self.engine.docker("exec", self.identity, "cat", "/proc/1/cmdline")
+        return line.rstrip("\0").split("\0")
+
+    def end(self) -> tuple[float, int]:
+        """Send SIGTERM: the seconds until it ended, and its exit status."""
+        started = time.monotonic()
+        self.engine.docker("kill", "--signal", "TERM", self.identity)
+        status = int(self.engine.docker("wait", self.identity))
+        return time.monotonic() - started, status
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Callable[[str], Example]]:
+    """Gives a copy of the example of that name."""
+    # On tmpfs, as $XDG_RUNTIME_DIR is; pytest's folders are on a disk.
+    with tempfile.TemporaryDirectory(prefix="secretkit-example-", dir="/dev/shm") as memory:
+        yield lambda name: Example(name, tmp_path, Path(memory))
