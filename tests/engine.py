@@ -58,12 +58,12 @@ class Engine:
             env=os.environ | self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             check=False,
             timeout=120,
         )
-        assert not check or done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
-        return done.stdout.strip()
+        said = done.stderr.decode(errors="replace")
+        assert not check or done.returncode == 0, f"docker {' '.join(words)}: {said}"
+        return done.stdout.decode().strip()  # without changing line ends, as text=True would
 
     def answers(self) -> bool:
         """Whether an engine is there."""
