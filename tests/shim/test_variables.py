@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.shim.conftest import Shim
@@ -21,6 +21,8 @@ http_proxy https_proxy no_PROXY ld_preload
 """
 
 
+# Each example starts a process, for up to 20 values.
+@settings(max_examples=max(settings.default.max_examples // 5, 10))
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=20))
 def test_every_value_without_nul_passes_through_exactly(values: dict[str, bytes]) -> None:
     """Any bytes but NUL, of any encoding: the variable is the file, less one newline."""
