@@ -13,7 +13,7 @@ from .command import App, Group, pass_app
 
 if TYPE_CHECKING:
     from ..project import Project
-    from ..store import Store
+    from ..store import NewSecret, Store
 
 dev = Group("dev", help="A folder of secret files for this machine, as at /run/secrets.")
 
@@ -44,8 +44,8 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
     path = _place(app, directory)
     with _store(app) as store:
         created = _create_missing(project, store)
-        for name in created:
-            app.out.say(f"created {name} v1 from generator {project.declared(name).generate}")  # type: ignore[union-attr]
+        for new in created:
+            app.out.say(f"created {new.name} v1 from generator {new.generator}")
         folder = mount.up(store, path, on_disk=on_disk, mode=file_mode)
         secrets = folder.versions
     if on_disk:
@@ -62,7 +62,7 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
             "place": str(folder.place),
             "on_disk": on_disk,
             "secrets": dict(secrets),
-            "created": list(created),
+            "created": [new.name for new in created],
             "docker": line,
         }
         app.out.document(document)
@@ -176,7 +176,7 @@ def _store(app: App) -> Store:
     return store
 
 
-def _create_missing(project: Project, store: Store) -> tuple[str, ...]:
+def _create_missing(project: Project, store: Store) -> list[NewSecret]:
     """Create what `secretkit.toml` declares and the store lacks; all of it or nothing."""
     from ..generators import generate_for
     from ..store import NewSecret
@@ -212,7 +212,7 @@ def _create_missing(project: Project, store: Store) -> tuple[str, ...]:
         ]
     if fresh:
         store.create_many(fresh)
-    return tuple(one.name for one in fresh)
+    return fresh
 
 
 def _rest(makes: tuple[str, ...], missing: list[str]) -> str:

@@ -54,7 +54,6 @@ class Mask:
         found = []
         for line in sorted(set(masked), key=lambda line: -len(self._mark.sub("", line))):
             literal = [re.escape(part) for part in self._mark.split(line)]
-            # Spread over nothing but values, a line says nothing; quotes may come with a value.
             shown = self._mark.sub(lambda mark: f"<{self._marks[mark[0]]}>", line)
             found.append((re.compile(".*".join(literal), re.DOTALL), shown))
         return found

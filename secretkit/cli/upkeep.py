@@ -12,6 +12,7 @@ from . import shapes
 from .command import NUMBER, App, Command, pass_app
 from .exits import code_of
 from .output import iso
+from .steps import refresh_steps
 
 
 @click.command(
@@ -83,7 +84,6 @@ def restore(app: App, file: str | None, accept_rollback: bool) -> None:
 
     A backup older than the store is refused: what came after it would be lost.
     """
-    from .. import mount
     from ..store import Store
     from .hardening import harden
     from .prompt import ask_passphrase
@@ -97,7 +97,8 @@ def restore(app: App, file: str | None, accept_rollback: bool) -> None:
     )
     with restored as store:
         secrets = len(store.list())
-        mount.refresh(store)
+        for step in refresh_steps(app, store):
+            step.act()
     app.out.say(f"restored, {secrets} secrets")
     if app.out.json:
         app.out.document({"secrets": secrets})
