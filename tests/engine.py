@@ -31,8 +31,10 @@ PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli"
 UNUSED = ("test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "dist-packages")
 UNUSED += ("__pycache__", "sitecustomize.py")
 ACCOUNTS = {
-    "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
-    "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+    "etc/passwd": b"root:x:0:0::/:/bin/sh\n"
+    b"redis:x:999:999::/:/bin/false\n"
+    b"nobody:x:65534:65534::/:/bin/false\n",
+    "etc/group": b"root:x:0:\nredis:x:999:\nnogroup:x:65534:\n",
 }
 # Folders that dockerd shares with others whatever its options. It gets empty ones on top of them;
 # the folders themselves are made and stay, because another engine may have begun to use them.

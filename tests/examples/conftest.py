@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -54,7 +55,10 @@ class Example:
             text, heading, _ = page.read_text().partition(f"\n## {upto}\n")
             assert heading, f"{page} has no heading {upto}"
             page.write_text(text)
-        assert run_console_blocks(page, self.folder, self.environment | environment) > 3
+        # The pages render to fixed names in /dev/shm, so a page is run by one at a time.
+        with (EXAMPLES / self.folder.name / "README.md").open() as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            assert run_console_blocks(page, self.folder, self.environment | environment) > 3
 
     def run_page_with(self, engine: Engine) -> None:
         """Run all of the page's commands; what it builds is built from the engine's image."""

@@ -28,7 +28,7 @@ def test_the_page_works_with_an_engine(example: Callable[[str], Example], engine
     example("legacy-config").run_page_with(engine)
 
 
-@pytest.mark.parametrize("value", [NASTY, "&", "/", "\\", "two\nlines", '"', " ", "yes", "0x1F"])
+@pytest.mark.parametrize("value", [NASTY, "\\", '"', " ", "two\nlines"])
 def test_every_value_arrives(example: Callable[[str], Example], value: str) -> None:
     """PyYAML and the program itself read from both files what the secrets hold."""
     here = example("legacy-config")
