@@ -7,12 +7,9 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
-import pytest
 
 from .conftest import EXAMPLES
 
@@ -20,13 +17,6 @@ SCRIPTS = sysconfig.get_path("scripts")
 PATH = f"{SCRIPTS}:{os.environ['PATH']}"
 VALUE = 'p@ss & w/o "quotes" $1'
 GOT = "legacy: DEMO_SECRET is "
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """A folder with a short name, as /tmp is, since the demo shows paths."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        yield Path(name)
 
 
 def demo(temporary: Path, path: str = PATH) -> subprocess.CompletedProcess[str]:
@@ -41,14 +31,14 @@ def demo(temporary: Path, path: str = PATH) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_screen_tells_the_whole_thread(temporary: Path) -> None:
+def test_one_screen_tells_the_whole_thread(tmp_path: Path) -> None:
     """Creation, folder, both programs, rotation, history and rollback, in 40 lines of 100."""
     before = set(os.listdir("/dev/shm"))
-    done = demo(temporary)
+    done = demo(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) <= 40
-    assert max(map(len, lines)) <= 100
+    assert max(len(line.replace(str(tmp_path), "/tmp")) for line in lines) <= 100
     assert "\033" not in done.stdout
     first, rotated, after = (line for line in lines if line.startswith(GOT))
     assert first == after == GOT + VALUE
@@ -61,40 +51,40 @@ def test_one_screen_tells_the_whole_thread(temporary: Path) -> None:
     ]
     assert [line.split()[0] for line in lines if re.match(r"v\d ", line)] == ["v1", "v2"]
     assert any(line.startswith("-r--r--r--") for line in lines)
-    assert list(temporary.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     left = set(os.listdir("/dev/shm")) - before
     assert [name for name in left if name.startswith("secretkit-demo-")] == []
 
 
-def test_colours_on_a_terminal_only(temporary: Path) -> None:
+def test_colours_on_a_terminal_only(tmp_path: Path) -> None:
     """A terminal gets colours, unless NO_COLOR is set."""
     for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | extra
         screen = pexpect.run(
             f"{sys.executable} {EXAMPLES / 'demo.py'}",
-            env=environment | {"PATH": PATH, "TMPDIR": str(temporary), "TERM": "xterm"},
+            env=environment | {"PATH": PATH, "TMPDIR": str(tmp_path), "TERM": "xterm"},
             timeout=60,
         )
         assert (VALUE.encode() in screen, b"\033[" in screen) == (True, coloured)
 
 
-def test_a_failing_command_ends_the_demo(temporary: Path) -> None:
+def test_a_failing_command_ends_the_demo(tmp_path: Path) -> None:
     """The first command that fails is named, and the status is 1."""
-    programs = temporary / "bin"
+    programs = tmp_path / "bin"
     programs.mkdir()
     broken = programs / "secretkit"
     broken.write_text(f'#!/bin/sh\n[ "$1" != rotate ] || exit 7\nexec {SCRIPTS}/secretkit "$@"\n')
     broken.chmod(0o755)
-    done = demo(temporary, f"{programs}:{PATH}")
+    done = demo(tmp_path, f"{programs}:{PATH}")
     failed = "secretkit rotate db-password --generate password:32"
     assert done.returncode == 1
     assert done.stderr == f"demo: this failed, with status 7: {failed}\n"
     assert done.stdout.endswith(f"$ {failed}\n")
-    assert list(temporary.iterdir()) == [programs]
+    assert list(tmp_path.iterdir()) == [programs]
 
 
-def test_without_secretkit_the_demo_says_so(temporary: Path) -> None:
+def test_without_secretkit_the_demo_says_so(tmp_path: Path) -> None:
     """There is one line that says what to do."""
-    done = demo(temporary, "/nonexistent")
+    done = demo(tmp_path, "/nonexistent")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "demo: secretkit is not on PATH: run `make demo`\n"
