@@ -7,8 +7,8 @@ import re
 from .errors import InvalidNameError, InvalidValueError
 
 # Swarm's own grammar for the name of a secret (moby, manager/controlapi/secret.go), and its limit.
-_GRAMMAR = re.compile(r"[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?", re.ASCII)
-_OBJECT_NAME = re.compile(r"(?P<name>.+)-v(?P<number>[0-9]+)", re.ASCII | re.DOTALL)
+_GRAMMAR = r"[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?"
+_OBJECT_NAME = r"(?P<name>.+)-v(?P<number>[0-9]+)"
 OBJECT_NAME_LENGTH = 64
 # Room for the suffix of any version up to -v9999.
 NAME_LENGTH = OBJECT_NAME_LENGTH - len("-v9999")
@@ -20,13 +20,13 @@ def check_name(name: str) -> str:
     """Return `name` if a secret may be called so, else raise InvalidNameError."""
     if not name:
         raise InvalidNameError(name, "it is empty")
-    if not _GRAMMAR.fullmatch(name):
+    if not re.fullmatch(_GRAMMAR, name):
         raise InvalidNameError(
             name,
             "letters, digits, '-', '_' and '.' only, and a letter or digit at both ends",
             hint="for example db-password",
         )
-    if match := _OBJECT_NAME.fullmatch(name):
+    if match := re.fullmatch(_OBJECT_NAME, name):
         raise InvalidNameError(
             name,
             f"it looks like the object name of a version of {match['name']}",

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import StoreRolledBackError
 from . import files
@@ -21,8 +21,7 @@ _MARK = "secretkit-anchor-1"
 _LENGTH = len(_MARK) + 1 + 32 + 1 + 20 + 1 + 64 + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A generation of the store, and the head of its audit chain at that generation."""
 
     generation: int

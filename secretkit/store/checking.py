@@ -59,17 +59,17 @@ def _prove_records(
     transaction: Transaction, findings: list[Finding], progress: Progress | None
 ) -> tuple[int, int]:
     entries = {
-        entry.index: entry for kind in (SECRET, VERSION) for entry in transaction.entries(kind)
+        entry.place: entry for kind in (SECRET, VERSION) for entry in transaction.entries(kind)
     }
     done, everything = 0, len(entries)
     secrets = [entry for entry in entries.values() if entry.kind == SECRET]
     proven = 0
     for entry in secrets:
         done += 1
-        del entries[entry.index]
+        del entries[entry.place]
         with _collecting(findings):
             secret = SecretRecord.parse(transaction.open(entry))
-            if transaction.index(SECRET, secret.name) != entry.index:
+            if transaction.index(SECRET, secret.name) != entry.place:
                 raise StoreTamperedError(f"{secret.name} stands in another secret's place")
             for number in secret.versions:
                 index = transaction.index(VERSION, secret.name, number)

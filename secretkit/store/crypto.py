@@ -6,14 +6,13 @@ No algorithm name is read from disk: another suite would be another format versi
 from __future__ import annotations
 
 import os
+from _operator import _compare_digest  # hmac.compare_digest, without loading hmac and hashlib
 from functools import lru_cache
-from hashlib import sha256
-from hmac import compare_digest
-from hmac import digest as hmac_digest
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import StoreTamperedError
@@ -48,12 +47,21 @@ def derive(key: bytes, salt: bytes, info: bytes, length: int = KEY_BYTES) -> byt
 
 def mac(key: bytes, message: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104), 32 bytes."""
-    return hmac_digest(key, message, "sha256")
+    code = HMAC(key, SHA256())
+    code.update(message)
+    return code.finalize()
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two byte strings are equal, in constant time."""
+    return _compare_digest(one, other)
 
 
 def digest(box: bytes) -> bytes:
     """SHA-256 of a ciphertext, cut to 16 bytes: names one exact row inside a sealed leaf."""
-    return sha256(box).digest()[:DIGEST_BYTES]
+    sha256 = Hash(SHA256())
+    sha256.update(box)
+    return sha256.finalize()[:DIGEST_BYTES]
 
 
 def seal(key: bytes, bound_to: bytes, content: bytes) -> bytes:
@@ -74,7 +82,7 @@ def unseal(key: bytes, bound_to: bytes, box: bytes) -> bytes:
     if len(box) < _HEADER_BYTES + NONCE_BYTES + _TAG_BYTES:
         raise StoreTamperedError("a row of the store was changed")
     own_key, commitment = _own_key(key, box[:SALT_BYTES], bound_to)
-    if not compare_digest(commitment, box[SALT_BYTES:_HEADER_BYTES]):
+    if not same(commitment, box[SALT_BYTES:_HEADER_BYTES]):
         raise StoreTamperedError("a row of the store was changed")
     return RowCipher(own_key).unseal(bound_to, box[_HEADER_BYTES:])
 

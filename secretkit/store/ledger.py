@@ -7,7 +7,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from hmac import compare_digest
 from pathlib import Path
 
 from ..errors import SecretkitError, StoreIOError, UsageError
@@ -95,4 +94,4 @@ class Ledger:
                 hint="the change is there or not, never half of it: `secretkit check` tells",
             ) from error
         # The chain's MAC covers the operation's random id: equal means it is this very act.
-        return row is not None and compare_digest(row[0], transaction.head.audit)
+        return row is not None and crypto.same(row[0], transaction.head.audit)

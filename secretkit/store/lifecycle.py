@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from ..errors import (
     StoreTamperedError,
     UsageError,
 )
-from . import checking, crypto, database, files, slots
+from . import crypto, database, files, slots
 from .anchor import Anchor, Mark, anchor_path
 from .ledger import Ledger
 from .transaction import NO_PRIOR, Transaction, read_slots
@@ -181,6 +180,8 @@ def _accepted(
 
 
 def _prove(transaction: Transaction) -> None:
+    from . import checking
+
     findings = checking.prove(transaction)[1]
     if findings:
         raise StoreTamperedError(findings[0].what, hint=findings[0].hint)
@@ -197,8 +198,10 @@ def _copy_in(backup: Path, copy: Path) -> None:
         raise UsageError(f"not a backup, {backup} is not a regular file")
     with os.fdopen(fd, "rb") as source:
         files.write_new(copy, b"", 0o600)
+        from shutil import copyfileobj
+
         with copy.open("r+b") as target:
-            shutil.copyfileobj(source, target)
+            copyfileobj(source, target)
             os.fsync(target.fileno())
 
 
@@ -229,19 +232,21 @@ def _building(folder: Path) -> Iterator[Path]:
     The lock is on the project folder and ends with the process, so what lies there of earlier
     builders is of killed ones.
     """
+    from shutil import rmtree
+
     files.check_local_filesystem(folder)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         for stale in folder.glob(f"{_BUILDING}*"):
-            shutil.rmtree(stale)
+            rmtree(stale)
         building = folder / f"{_BUILDING}{os.urandom(8).hex()}"
         files.make_private_folder(building)
         try:
             files.write_new(building / ".gitignore", b"*\n", 0o600)
             yield building
         finally:
-            shutil.rmtree(building, ignore_errors=True)
+            rmtree(building, ignore_errors=True)
     finally:
         os.close(fd)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from ..model import AuditEntry, Secret, Value, Version
 from .codec import number, pack, unpack
@@ -16,18 +16,28 @@ def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-@dataclass(slots=True)
 class SecretRecord:
     """name, current, latest, created, updated, generator, versions as runs, labels."""
 
-    name: str
-    current: int
-    latest: int  # the highest number ever given: numbers are never used again
-    created: int
-    updated: int
-    generator: str
-    runs: list[range]  # the versions that exist, ascending; a hundred thousand of them are cheap
-    labels: Mapping[str, str]
+    def __init__(
+        self,
+        name: str,
+        current: int,
+        latest: int,
+        created: int,
+        updated: int,
+        generator: str,
+        runs: list[range],
+        labels: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self.current = current
+        self.latest = latest  # the highest number ever given: numbers are never used again
+        self.created = created
+        self.updated = updated
+        self.generator = generator
+        self.runs = runs  # the versions that exist, ascending; a hundred thousand are cheap
+        self.labels = labels
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -88,8 +98,7 @@ class SecretRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRecord:
+class VersionRecord(NamedTuple):
     """created, source, value."""
 
     created: int

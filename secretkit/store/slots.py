@@ -8,13 +8,13 @@ file that `SECRETKIT_PASSPHRASE_FILE` names or from the caller.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import (
     ConflictError,
@@ -34,6 +34,8 @@ PASSPHRASE_LENGTH = 1024
 
 _KEY_MARK = "secretkit-key-1"
 _NEXT = ".next"
+# RFC 4648, section 5; the base64 module would cost more to import than all else here.
+_URL_SAFE, _PLAIN = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 _UID_BYTES = 8
 _SALT_BYTES = 16
 
@@ -47,8 +49,7 @@ _ARGON2_CEILING = (10, 16, 1024 * 1024)
 Passphrase = Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One row of the slot table: a public header, and the root key sealed under it."""
 
     number: int
@@ -77,8 +78,7 @@ class Slot:
         return number(self.fields[2])
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(NamedTuple):
     """A key and the slot it is for."""
 
     path: Path
@@ -90,7 +90,7 @@ class KeyFile:
         return f"<key file {self.path}>"
 
     def text(self) -> bytes:
-        encoded = base64.urlsafe_b64encode(self.key).decode()
+        encoded = binascii.b2a_base64(self.key, newline=False).translate(_URL_SAFE).decode()
         return f"{_KEY_MARK}:{self.uid.hex()}:{encoded}\n".encode()
 
 
@@ -117,7 +117,7 @@ def read_key_file(path: Path, kind: str = KEY_FILE) -> KeyFile:
         os.close(fd)
     try:
         mark, uid, encoded = text.decode("ascii").rstrip("\n").split(":")
-        key = base64.b64decode(encoded, altchars=b"-_", validate=True)
+        key = binascii.a2b_base64(encoded.encode().translate(_PLAIN), strict_mode=True)
         uid_bytes = bytes.fromhex(uid)
         if mark != _KEY_MARK or len(key) != crypto.KEY_BYTES or len(uid_bytes) != _UID_BYTES:
             raise ValueError

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
 
 from .. import naming
 from ..errors import (
@@ -18,7 +17,7 @@ from ..errors import (
     VersionNotFoundError,
 )
 from ..model import AuditEntry, CheckReport, KeySlot, Secret, Value, Version
-from . import keyring, lifecycle
+from . import lifecycle
 from .ledger import Ledger
 from .records import SecretRecord, VersionRecord, public_event
 from .transaction import SECRET, VERSION, Transaction
@@ -28,15 +27,17 @@ GIVEN = "given"
 LABEL_LENGTH = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class NewSecret:
+class NewSecret(NamedTuple):
     """What `create_many` takes: a secret that does not exist yet, with its first value."""
 
     name: str
-    value: bytes = field(repr=False)
+    value: bytes
     source: str = GIVEN
     generator: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"<new secret {self.name}>"
 
 
 class Store:
@@ -344,23 +345,33 @@ class Store:
 
     def keys(self) -> tuple[KeySlot, ...]:
         """The slots: each is one way to open the store."""
+        from . import keyring
+
         with self._ledger.reading() as transaction:
             return tuple(keyring.public(slot) for slot in transaction.slots())
 
     def add_key_file(self, path: Path | str | None = None) -> KeySlot:
         """A new key file at `path` (default: the user's keys folder) that opens the store."""
+        from . import keyring
+
         return keyring.add_key_file(self._ledger, Path(path).absolute() if path else None)
 
     def add_credential(self) -> KeySlot:
         """Let `secretkit.key` in `$CREDENTIALS_DIRECTORY` open the store; it must be there."""
+        from . import keyring
+
         return keyring.add_credential(self._ledger)
 
     def add_passphrase(self, passphrase: bytes) -> KeySlot:
         """Let `passphrase` (1 to 1024 bytes) open the store."""
+        from . import keyring
+
         return keyring.add_passphrase(self._ledger, passphrase)
 
     def remove_key(self, number: int) -> None:
         """Drop a slot; the last one cannot be dropped (ConflictError)."""
+        from . import keyring
+
         keyring.remove(self._ledger, number)
 
     def rotate_key(
@@ -373,6 +384,8 @@ class Store:
         Every slot must be in reach, so that nobody is locked out (else ConflictError). Backups
         from before still need the key from before.
         """
+        from . import keyring
+
         keyring.rotate(self._ledger, passphrase, progress)
 
 

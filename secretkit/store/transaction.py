@@ -13,9 +13,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hmac import compare_digest
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import (
     StoreIOError,
@@ -36,18 +35,17 @@ _CHAIN_START = bytes(crypto.MAC_BYTES)
 NO_PRIOR = bytes(8 + crypto.MAC_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a leaf: a record's kind, its index, its row, and the digest of that row."""
 
     kind: int
-    index: bytes
+    place: bytes  # the record's index
     row: int
     digest: bytes
 
     def packed(self) -> bytes:
         row = self.row.to_bytes(_ROW_BYTES, "big")
-        return bytes((self.kind,)) + self.index + row + self.digest
+        return bytes((self.kind,)) + self.place + row + self.digest
 
     @classmethod
     def parse(cls, data: bytes) -> Entry:
@@ -56,15 +54,17 @@ class Entry:
         return cls(data[0], data[1:end], row, data[end + _ROW_BYTES :])
 
 
-@dataclass(slots=True)
 class Head:
     """The one row that binds everything else."""
 
-    generation: int
-    audit: bytes
-    prior: bytes  # generation and audit head before the last key rotation, for the anchor
-    leaves: bytearray
-    slots: bytes
+    def __init__(
+        self, generation: int, audit: bytes, prior: bytes, leaves: bytearray, slots: bytes
+    ) -> None:
+        self.generation = generation
+        self.audit = audit
+        self.prior = prior  # generation and audit head before the last key rotation
+        self.leaves = leaves
+        self.slots = slots
 
     def mac(self, keys: crypto.Keys) -> bytes:
         fields = (self.generation, self.audit, self.prior, bytes(self.leaves), self.slots)
@@ -75,8 +75,7 @@ class Head:
         return Mark(self.generation, self.audit)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What the audit log records of one act: a fixed list of fields, never a value."""
 
     operation: bytes
@@ -204,7 +203,7 @@ class Transaction:
                 hint="`secretkit check` says how much is affected; restore a backup",
             )
         return crypto.unseal(
-            self.keys.values, self._record_context(entry.kind, entry.index), row[0]
+            self.keys.values, self._record_context(entry.kind, entry.place), row[0]
         )
 
     def put(self, kind: int, index: bytes, content: bytes, row: int | None = None) -> None:
@@ -218,7 +217,7 @@ class Transaction:
         cursor = self._connection.execute("REPLACE INTO record (id, box) VALUES (?, ?)", (row, box))
         entry = Entry(kind, index, cursor.lastrowid or 0, crypto.digest(box))
         self._replace(index, before, entry)
-        if not compare_digest(self.open(entry), content):
+        if not crypto.same(self.open(entry), content):
             raise StoreIOError("a row did not read back as it was written; nothing was changed")
 
     def delete(self, index: bytes) -> None:
@@ -304,7 +303,7 @@ class Transaction:
             last += 1
             intact = row == last and isinstance(box, bytes) and isinstance(expected, bytes)
             chained = self._chained(last, chained, box) if intact else b""
-            if not intact or not compare_digest(chained, expected):
+            if not intact or not crypto.same(chained, expected):
                 raise StoreTamperedError(f"the audit log was changed at entry {last}")
             yield row, Event.parse(self.keys.audit.unseal(self._event_context(row), box))
         if (last, chained) != (self.head.generation, self.head.audit):
@@ -384,7 +383,7 @@ def _read_head(connection: sqlite3.Connection, keys: crypto.Keys, path: Path) ->
     if len(leaves) != LEAVES * crypto.DIGEST_BYTES:
         raise tampered
     head = Head(generation, audit, prior, bytearray(leaves), slots_digest(connection))
-    if not compare_digest(head.mac(keys), expected):
+    if not crypto.same(head.mac(keys), expected):
         raise tampered
     return head
 
