@@ -61,6 +61,10 @@ class App:
             self.check_engine()
         return self._project
 
+    def check_project(self) -> None:
+        """Refuse a `secretkit.toml` that is wrong, and an engine that is not there."""
+        _ = self.project
+
     def check_engine(self) -> None:
         """Refuse an engine that this version does not have; `secretkit.toml` is checked itself."""
         import os

@@ -54,7 +54,7 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
             " user who can reach the folder reads it; `secretkit dev down` deletes it"
         )
     where = "on disk" if on_disk else f"in memory, {folder.place}"
-    app.out.say(f"{len(secrets)} secrets in {path} ({where})")
+    app.out.say(f"{len(secrets)} secret{'s' * (len(secrets) != 1)} in {path} ({where})")
     line = f"docker run -v {_mounted_as(path)} ..."
     if app.out.json:
         document: dict[str, Any] = {

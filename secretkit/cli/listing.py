@@ -66,6 +66,7 @@ def inspect(app: App, name: str) -> None:
         folders = [one for one in mount.folders(store.folder) if one.is_up]
     declared = app.project.declared(name)
     description = declared.description if declared else None
+    generator = (declared and declared.generate) or secret.generator
     users: dict[int, list[str]] = {}
     for folder in folders:
         if number := folder.versions.get(name):
@@ -74,18 +75,19 @@ def inspect(app: App, name: str) -> None:
         versions = [
             {**shapes.version(one), "used_by": users.get(one.number, [])} for one in history
         ]
-        document = shapes.secret(secret) | {"versions": versions, "description": description}
+        facts = {"versions": versions, "description": description, "generator": generator}
+        document = shapes.secret(secret) | facts
         app.out.document(document)
         return
-    facts = {
+    lines = {
         "Name": name,
         "Description": description,
         "Current": f"v{secret.current}",
         "Previous": f"v{secret.previous}" if secret.previous else "none",
-        "Generator": secret.generator or "none",
+        "Generator": generator or "none",
         "Labels": ", ".join(f"{key}={value}" for key, value in sorted(secret.labels.items())),
     }
-    for fact, text in facts.items():
+    for fact, text in lines.items():
         if text:
             app.out.data(f"{fact + ':':<13} {text}")
     app.out.data("")

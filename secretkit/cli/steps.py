@@ -20,7 +20,11 @@ class Step(NamedTuple):
 
 
 def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | None:
-    """Carry the steps out and return what they made; or print them and return None."""
+    """Carry the steps out and return what they made; or print them and return None.
+
+    A secretkit.toml that is wrong, or names an engine that is not there, stops every change.
+    """
+    app.check_project()
     if dry_run:
         if app.out.json:
             app.out.document({"steps": [step.text for step in steps]})

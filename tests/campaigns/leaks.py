@@ -26,7 +26,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 SECRETKIT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
-VIA_ENVIRONMENT = "SECRETKIT_LEAKS_LEGACY=1"  # marks the process that is meant to have the value
+VIA_ENVIRONMENT = "LEGACY_PROGRAM=1"  # marks the process that is meant to have the value
 
 
 def forms(value: bytes) -> dict[str, bytes]:
