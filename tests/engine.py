@@ -17,14 +17,14 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
 from tests.needs import need
 
-IMAGE = "secretkit-test:local"
 PYTHON = "/usr/bin/python3"
 # What examples run in a container, as far as this machine has it.
 PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli")
@@ -47,7 +47,8 @@ class Engine:
     """An engine that answers at `host`, and has an image with Python and a shell."""
 
     host: str
-    image: str = IMAGE
+    # Of its own for each process: several may use one engine.
+    image: str = field(default_factory=lambda: f"secretkit-test:{token_hex(8)}")
 
     def environment(self) -> dict[str, str]:
         """What a docker client needs: the classic builder works without a registry."""
@@ -74,7 +75,7 @@ class Engine:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """An engine with IMAGE in it; skips where there is none."""
+    """An engine with an image of this machine in it; skips where there is none."""
     need("engine", shutil.which("docker") is not None, "needs a docker client")
     need("engine", Path(PYTHON).exists(), f"needs {PYTHON} to make an image of")
     with contextlib.ExitStack() as stack:
@@ -87,6 +88,7 @@ def engine() -> Iterator[Engine]:
         with tempfile.NamedTemporaryFile(suffix=".tar") as file:
             write_image(Path(file.name))
             found.docker("import", "--change", 'CMD ["python3"]', file.name, found.image)
+        stack.callback(found.docker, "image", "rm", "--force", found.image, check=False)
         yield found
 
 

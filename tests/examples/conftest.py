@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -23,12 +24,15 @@ __all__ = ["engine"]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-# The pages say `docker build`; the test adds the image to start from, and drops what the client
-# says about the classic builder.
+# The pages say `docker build` and `docker run`. The test adds the image to start from, drops what
+# the client says about the classic builder, and gives no network, which a private engine has not.
 FUNCTIONS = """
 docker() {
-  [ "$1" = build ] || { command docker "$@"; return; }
-  command docker build --build-arg "BASE=$BASE" "${@:2}" 2>build.log || cat build.log
+  case $1 in
+    build) command docker build --build-arg "BASE=$BASE" "${@:2}" 2>build.log || cat build.log ;;
+    run) command docker run --network none "${@:2}" ;;
+    *) command docker "$@" ;;
+  esac
 }
 """
 
@@ -91,16 +95,17 @@ class Example:
     def container(self, engine: Engine, *options: str) -> Iterator[Container]:
         """The example's image, built and started with a read-only root."""
         self.run("secretkit", "shim", "export", "shim")
-        name = self.folder.name
+        tag = f"secretkit-test:{token_hex(8)}"
         base = f"BASE={engine.image}"
-        engine.docker("build", "--build-arg", base, "--tag", name, str(self.folder))
+        engine.docker("build", "--build-arg", base, "--tag", tag, str(self.folder))
         mount = f"{self.folder}/dev-secrets:/run/secrets:ro"
-        start = ("run", "--detach", "--read-only", "--volume", mount, *options, name)
+        start = ("run", "--detach", "--read-only", "--volume", mount, *options, tag)
         identity = engine.docker(*start)
         try:
-            yield Container(engine, identity)
+            yield Container(engine, tag, identity)
         finally:
             engine.docker("rm", "--force", identity)
+            engine.docker("image", "rm", tag)
 
 
 @dataclass
@@ -108,6 +113,7 @@ class Container:
     """A container that runs."""
 
     engine: Engine
+    image: str
     identity: str
 
     def until(self, text: str) -> str:

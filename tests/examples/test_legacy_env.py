@@ -34,7 +34,7 @@ def test_the_program_is_all_of_the_container(
     with here.container(engine) as container:
         log = container.until("waits for work")
         described = engine.docker("inspect", container.identity)
-        layers = engine.docker("history", "--no-trunc", "legacy-env")
+        layers = engine.docker("history", "--no-trunc", container.image)
         command = container.process_1()
         seconds, status = container.end()
     assert f"legacy: DEMO_SECRET is {VALUE.decode()}" == log.splitlines()[0]
