@@ -47,27 +47,9 @@ def answer(action):
     python = "Python %d.%d.%d" % sys.version_info[:3]
     if action == "--version":
         return say(f"secretkit-entrypoint {__version__} ({python})\n")
-    return say(f"compiled {compile_package()} modules for {python}\n")
+    from .compiling import compile_package
 
-
-def compile_package():
-    """Byte-compiles every module of this package; returns how many. Raises ShimError."""
-    import os
-    import py_compile
-
-    count = 0
-    for folder, _, files in os.walk(os.path.dirname(os.path.abspath(__file__))):
-        for file in sorted(files):
-            if file.endswith(".py"):
-                path = os.path.join(folder, file)
-                try:
-                    py_compile.compile(path, doraise=True)
-                except OSError as error:
-                    raise ShimError(f"--compile: cannot write beside {path}: {error.strerror}")
-                except py_compile.PyCompileError:
-                    raise ShimError(f"--compile: {path} is damaged: copy it anew")
-                count += 1
-    return count
+    return say(f"compiled {compile_package(sys.path[0])} modules for {python}\n")
 
 
 def say(text):

@@ -15,10 +15,13 @@ from .process import DEFAULT_PATH, become, find
 from .variables import Environment, inherited
 
 
-def main(words):
-    """Runs the shim with the arguments `words` (str); returns a status if nothing was started."""
+def main(words, load):
+    """Runs the shim with the arguments `words` (str); returns a status if nothing was started.
+
+    `load` is the launcher's: it loads a group of compiled modules at once, if it can.
+    """
     try:
-        return run(words)
+        return run(words, load)
     except ShimError as error:
         for problem in error.problems:
             complain(problem)
@@ -37,7 +40,7 @@ def main(words):
         return 125
 
 
-def run(words):
+def run(words, load):
     request = read_arguments(words)
     if request.action in ("--help", "--version", "--compile"):
         from .about import answer
@@ -63,6 +66,7 @@ def run(words):
                 environment.values[b"HOME"] = user.home
     renderings = []
     if settings.render:
+        load("render")
         from .rendering import prepare
 
         renderings = prepare(settings, mount, environment.values, user, problems)

@@ -1,0 +1,63 @@
+"""--compile: what an image build does once, so that no start has to.
+
+Every module gets its .pyc, and the modules that a start needs together go into one file, which
+the launcher loads: opening a file and asking the import system costs a module more than running
+it does.
+"""
+
+import marshal
+import os
+import py_compile
+import sys
+
+from .errors import ShimError
+
+PACKAGE = "secretkit_entrypoint"
+# In the order of their imports. Other modules are loaded one by one, when they are used.
+GROUPS = {
+    "start": ("", ".errors", ".mount", ".options", ".process", ".variables", ".main"),
+    "render": (".destinations", ".placeholders", ".formats", ".render", ".rendering"),
+}
+
+
+def compile_package(folder):
+    """Compiles the package in `folder` for this Python; returns how many modules it has.
+
+    Raises ShimError where it cannot write or a source is damaged.
+    """
+    count = 0
+    try:
+        for place, _, files in os.walk(os.path.join(folder, PACKAGE)):
+            for file in sorted(files):
+                if file.endswith(".py"):
+                    py_compile.compile(os.path.join(place, file), doraise=True)
+                    count += 1
+        for group, names in GROUPS.items():
+            write_group(folder, group, [PACKAGE + name for name in names])
+    except OSError as error:
+        raise ShimError(f"--compile: cannot write in {folder}: {error.strerror}") from None
+    except (SyntaxError, ValueError, py_compile.PyCompileError):
+        raise ShimError(f"--compile: a file in {folder} is damaged: copy all of it anew") from None
+    return count
+
+
+def write_group(folder, group, names):
+    """Writes what the launcher's load() reads: for each module its name, file, size, time, code.
+
+    Size and time (whole seconds) are those of the source, by which the launcher, like Python with
+    a .pyc, tells whether the code is still that of the source.
+    """
+    modules = []
+    for name in names:
+        file = "/" + name.replace(".", "/")
+        file += "/__init__.py" if os.path.isdir(folder + file) else ".py"
+        with open(folder + file, "rb") as source:  # noqa: PTH123 - pathlib is slow to load
+            status = os.fstat(source.fileno())
+            code = compile(source.read(), folder + file, "exec", dont_inherit=True, optimize=2)
+        modules.append((name, file, status.st_size, int(status.st_mtime), code))
+    tag = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
+    path = f"{folder}/{PACKAGE}/__pycache__/{group}.{tag}"
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "wb") as target:  # noqa: PTH123
+        marshal.dump(modules, target)
+    os.rename(temporary, path)
