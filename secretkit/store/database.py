@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import (
@@ -35,16 +37,16 @@ SCHEMA = {
 }
 
 # Not WAL: deleted rows stay readable in the log, and SQLite 3.7.0 to 3.51.2 has the WAL-reset
-# bug. TRUNCATE empties the journal at each commit and, from FULL on, syncs it: a commit that was
-# acknowledged cannot be rolled back by a journal that a power loss brought back. DELETE with
-# EXTRA promises the same with two more syncs of the folder to each write.
+# bug. PERSIST ends a commit by overwriting the journal's header, synced from FULL on: what was
+# acknowledged cannot be rolled back by a journal that a power loss brought back, and no sync has to
+# write the size of a file. The journal then holds pages from before; see `destroying`.
 _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
     "PRAGMA mmap_size=0",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA secure_delete=ON",
-    "PRAGMA journal_mode=TRUNCATE",
+    "PRAGMA journal_mode=PERSIST",
     "PRAGMA synchronous=EXTRA",
 )
 
@@ -68,6 +70,17 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise translate(error, path) from None
     return connection
+
+
+@contextlib.contextmanager
+def destroying(connection: sqlite3.Connection) -> Iterator[None]:
+    """For transactions after which something must be gone: their commit empties the journal."""
+    connection.execute("PRAGMA journal_mode=TRUNCATE")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA journal_mode=PERSIST")
 
 
 def open_existing(path: Path) -> sqlite3.Connection:

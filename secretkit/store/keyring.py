@@ -64,7 +64,7 @@ def _add(ledger: Ledger, wrap: Callable[[int, bytes], Slot]) -> KeySlot:
 
 def remove(ledger: Ledger, number: int) -> None:
     """Drop one slot, never the last."""
-    with ledger.writing() as transaction:
+    with ledger.destroying() as transaction:
         present = transaction.slots()
         wanted = [slot for slot in present if slot.number == number]
         if not wanted:
@@ -94,7 +94,7 @@ def rotate(ledger: Ledger, ask: slots.Passphrase | None, progress: Progress | No
         for key_file in written:
             slots.next_path(key_file.path).unlink(missing_ok=True)
             files.write_new(slots.next_path(key_file.path), key_file.text(), 0o400)
-        with ledger.writing() as transaction:
+        with ledger.destroying() as transaction:
             if transaction.slots() != present:
                 raise ConflictError("the keys were changed meanwhile", hint="run it again")
             fresh = _resealed(transaction, keys, progress)

@@ -44,6 +44,12 @@ class Ledger:
             final.finish()
             self._commit(final)
 
+    @contextlib.contextmanager
+    def destroying(self) -> Iterator[Transaction]:
+        """As `writing`, and nothing of what it removes or replaces stays in the store's files."""
+        with database.destroying(self._connection), self.writing() as transaction:
+            yield transaction
+
     def copy_to(self, target: sqlite3.Connection) -> None:
         """SQLite's online backup of the whole file."""
         self._connection.backup(target)

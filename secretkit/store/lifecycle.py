@@ -216,8 +216,9 @@ def _replace(path: Path, copy: Path, store_id: bytes) -> None:
                     f"the backup is of another store, {store_id.hex()}",
                     hint=f"restore it in a folder of its own, or move {path.parent} away first",
                 )
-            with contextlib.closing(database.open_existing(copy)) as source:
-                source.backup(target)
+            source = contextlib.closing(database.open_existing(copy))
+            with source as connection, database.destroying(target):
+                connection.backup(target)
     except (StoreError, sqlite3.DatabaseError):
         # Too damaged for SQLite: nobody can be using it.
         path.with_name(path.name + "-journal").unlink(missing_ok=True)

@@ -214,7 +214,7 @@ class Store:
         """
         if keep < 1:
             raise UsageError(f"prune keeps at least one version, not {keep}")
-        with self._ledger.writing() as transaction:
+        with self._ledger.destroying() as transaction:
             secret = _secret(transaction, name)
             versions = secret.versions
             kept = {secret.current, *versions[-keep:], *in_use}
@@ -227,7 +227,7 @@ class Store:
 
     def remove(self, name: str, version: int | None = None) -> None:
         """Destroy a secret with all its versions, or one version that is not the current one."""
-        with self._ledger.writing() as transaction:
+        with self._ledger.destroying() as transaction:
             secret = _secret(transaction, name)
             if version is None:
                 for number in secret.versions:
