@@ -1,7 +1,7 @@
 """--compile: what an image build does once, so that no start has to.
 
 Every module gets its .pyc, and the modules that a start needs together go into one file, which
-the launcher loads: opening a file and asking the import system costs a module more than running
+launch.py loads: opening a file and asking the import system costs a module more than running
 it does.
 """
 
@@ -15,7 +15,7 @@ from .errors import ShimError
 PACKAGE = "secretkit_entrypoint"
 # In the order of their imports. Other modules are loaded one by one, when they are used.
 GROUPS = {
-    "start": ("", ".errors", ".mount", ".options", ".process", ".variables", ".main"),
+    "start": (".errors", ".mount", ".options", ".process", ".variables", ".main"),
     "render": (".destinations", ".placeholders", ".formats", ".render", ".rendering"),
 }
 
@@ -42,10 +42,9 @@ def compile_package(folder):
 
 
 def write_group(folder, group, names):
-    """Writes what the launcher's load() reads: for each module its name, file, size, time, code.
+    """Writes what launch.load_group() reads: for each module its name, file, size, time, code.
 
-    Size and time (whole seconds) are those of the source, by which the launcher, like Python with
-    a .pyc, tells whether the code is still that of the source.
+    Size and time (whole seconds) are those of the source.
     """
     modules = []
     for name in names:

@@ -18,7 +18,7 @@ from .variables import Environment, inherited
 def main(words, load):
     """Runs the shim with the arguments `words` (str); returns a status if nothing was started.
 
-    `load` is the launcher's: it loads a group of compiled modules at once, if it can.
+    `load` loads a group of compiled modules at once, if it can (see launch.py).
     """
     try:
         return run(words, load)

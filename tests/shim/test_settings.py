@@ -276,6 +276,44 @@ def test_compile_makes_bytecode_for_this_python(every_shim: Shim, tmp_path: Path
     assert every_shim.variables("--no-env") == {}
 
 
+def test_a_compiled_start_asks_for_no_module_it_has(every_shim: Shim, tmp_path: Path) -> None:
+    """After --compile the modules of a start come from one file, and it works as before."""
+    export(tmp_path / "shim")
+    every_shim.launcher = tmp_path / "shim" / LAUNCHER
+    before = every_shim.variables("--no-env")
+    every_shim.output("--compile")
+    assert every_shim.variables("--no-env") == before
+    # Were the sources or their .pyc looked at, this would not start.
+    package = tmp_path / "shim" / "secretkit_entrypoint"
+    for path in package.glob("__pycache__/main.*.pyc"):
+        path.write_bytes(b"damaged")
+    assert every_shim.variables("--no-env") == before
+
+
+def test_a_source_that_changed_is_compiled_anew(every_shim: Shim, tmp_path: Path) -> None:
+    """What --compile wrote of another source is not run."""
+    export(tmp_path / "shim")
+    every_shim.launcher = tmp_path / "shim" / LAUNCHER
+    every_shim.output("--compile")
+    about = tmp_path / "shim" / "secretkit_entrypoint" / "main.py"
+    about.write_text(about.read_text().replace("error: ", "changed: "))
+    done = every_shim.run("--no-env", "no-such-command")
+    assert done.stderr.startswith(b"secretkit-entrypoint: changed: command not found")
+
+
+def test_a_damaged_compiled_file_is_one_line(every_shim: Shim, tmp_path: Path) -> None:
+    """A cut file of --compile: exit 125, no traceback, and what to do."""
+    export(tmp_path / "shim")
+    every_shim.launcher = tmp_path / "shim" / LAUNCHER
+    every_shim.output("--compile")
+    for path in (tmp_path / "shim").rglob("start.*"):
+        path.write_bytes(path.read_bytes()[:1000])
+    done = every_shim.run("--no-env", "true")
+    assert done.returncode == 125
+    assert done.stderr.startswith(b"secretkit-entrypoint: error: cannot load the package")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_without_compile_nothing_is_written_beside_the_code(
     every_shim: Shim, tmp_path: Path
 ) -> None:
