@@ -68,6 +68,8 @@ def create(folder: Path, key_path: Path | None, passphrase: bytes | None) -> Led
                 connection.execute("COMMIT")
             Anchor.create(store_id, transaction.head.mark).close()
             _publish(building, folder)
+            made.clear()  # from here on the store is there, and so must its key be
+        files.sync_folder(folder)
     except BaseException as error:
         for path in made:
             path.unlink(missing_ok=True)
@@ -147,6 +149,7 @@ def restore(
                     _replace(path, copy, keys.store_id)
                 else:
                     _publish(building, folder)
+                    files.sync_folder(folder)
         Anchor.create(keys.store_id, mark).close()
         return Ledger(path, keys, database.open_existing(path))
     except (OSError, sqlite3.Error) as error:
@@ -256,7 +259,6 @@ def _publish(building: Path, folder: Path) -> None:
     final = store_folder(folder)
     files.sync_folder(building)
     building.rename(final)
-    files.sync_folder(folder)
 
 
 def _exists(folder: Path) -> ProjectExistsError:

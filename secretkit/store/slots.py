@@ -9,6 +9,7 @@ file that `SECRETKIT_PASSPHRASE_FILE` names or from the caller.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import os
 import stat
 import time
@@ -191,9 +192,10 @@ def write_key_file(store_id: bytes, key_file: KeyFile) -> list[Path]:
 
 
 def settle(path: Path) -> None:
-    """Give the key that `key rotate` wrote its final name."""
-    next_path(path).rename(path)
-    files.sync_folder(path.parent)
+    """Give the key that `key rotate` wrote its final name; if that fails, the next opening does."""
+    with contextlib.suppress(OSError):
+        next_path(path).rename(path)
+        files.sync_folder(path.parent)
 
 
 def passphrase_from_environment() -> bytes | None:

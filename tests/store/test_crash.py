@@ -21,7 +21,7 @@ def test_sigkill_at_random_moments_loses_nothing() -> None:
 def test_a_kill_or_failure_at_a_system_call_leaves_a_sound_store() -> None:
     """SIGKILL, EIO, ENOSPC at writes, syncs, unlinks, locks of a rotation: before or after."""
     need("consumers", shutil.which("strace") is not None, "needs strace")
-    result = syscalls(["rotate"], step=4)
+    result = syscalls(["init", "rotate"], step=4)
     assert result["unsound"] == 0
     assert min(result["signal=KILL"], result["error=EIO"], result["error=ENOSPC"]) >= 4
 

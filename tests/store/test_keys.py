@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -213,6 +214,25 @@ def test_key_rotate_with_a_passphrase(store: Store, project: Path) -> None:
     store.remove_key(1)
     with Store.open(project, passphrase=lambda: b"p") as opened:
         assert opened.check().ok
+
+
+def test_a_key_that_cannot_be_put_in_place_is_used_where_it_lies(
+    store: Store, project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rotation is committed then; a failing rename changes nothing of that."""
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(errno.EIO, "injected", str(path), None, str(target))
+
+    store.create("a", b"1")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        store.rotate_key()
+        with Store.open(project) as opened:
+            assert opened.read("a") == b"1"
+    assert sorted(path.suffix for path in home.iterdir()) == [".anchor", ".key", ".next"]
+    Store.open(project).close()
+    assert sorted(path.suffix for path in home.iterdir()) == [".anchor", ".key"]
 
 
 def test_an_interrupted_key_rotate_is_completed(store: Store, project: Path, home: Path) -> None:
