@@ -73,9 +73,12 @@ def test_half_a_pair(cli: Program) -> None:
 
 def test_in_memory_private_and_readable(cli: Program, memory: Path) -> None:
     """DIR links to a folder on tmpfs: parents 0700, the folder 0755, files 0444, exact bytes."""
-    os.umask(0o077)
-    cli.create("db", b"\0 x\n")
-    cli.ok("dev", "up", "secrets.d")
+    before = os.umask(0o077)
+    try:
+        cli.create("db", b"\0 x\n")
+        cli.ok("dev", "up", "secrets.d")
+    finally:
+        os.umask(before)
     link = cli.folder / "secrets.d"
     place = Path(os.readlink(link))
     assert memory in place.parents
