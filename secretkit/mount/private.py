@@ -138,6 +138,8 @@ def ephemeral() -> Iterator[Path]:
     if child == 0:
         try:
             os.close(writing)
+            # Before we go on: a signal to our process group must not find the janitor in it.
+            os.setsid()
             if os.fork() == 0:
                 _janitor(folder, reading)
         finally:
@@ -157,7 +159,6 @@ def _janitor(folder: Path, reading: int) -> None:
     """Wait until nobody holds the other end of `reading`, then remove `folder`."""
     import signal
 
-    os.setsid()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ending, signal.SIG_IGN)
     # A reader of our output must not wait for us.

@@ -112,7 +112,8 @@ def test_signals_mask_umask_and_folder_are_as_without_the_shim(
     # cat, as a Python would ignore SIGPIPE itself
     expected = signals(direct(["cat", "/proc/self/status"]))
     assert signals(shimmed(["cat", "/proc/self/status"])) == expected
-    assert (expected["SigIgn"], expected["SigBlk"]) == ("0" * 15 + "3", "0" * 12 + "4200")
+    assert int(expected["SigIgn"], 16) & 3 == 3
+    assert expected["SigBlk"] == "0" * 12 + "4200"
     command = ["sh", "-c", "umask; pwd"]
     assert shimmed(command) == direct(command) == f"0027\n{tmp_path}\n".encode()
 
