@@ -90,6 +90,18 @@ class ProjectNotFoundError(NotFoundError):
         self.path = path
 
 
+class StoreNotFoundError(NotFoundError):
+    """The folder has no store yet: a fresh clone, or not a project."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"there is no store yet in {folder}",
+            hint="`secretkit dev up` makes it and what secretkit.toml declares; `secretkit init`"
+            " makes an empty one",
+        )
+        self.folder = folder
+
+
 # -- it is there, but not free ----------------------------------------------------------------
 
 

@@ -43,6 +43,8 @@ def check_name(name: str) -> str:
 
 def check_value(name: str, value: bytes) -> None:
     """Raise InvalidValueError unless `value` is 1 to 511 999 bytes (Swarm's measured limit)."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise InvalidValueError(name, f"it is {type(value).__name__}, not bytes")
     if not value:
         raise InvalidValueError(name, "it is empty")
     if len(value) > VALUE_LENGTH:

@@ -82,6 +82,7 @@ class App:
         from .hardening import harden
 
         harden()
+        self.check_engine()
         from ..store import Store
         from .prompt import ask_passphrase
 

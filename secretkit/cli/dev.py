@@ -10,6 +10,7 @@ import click
 
 from ..errors import NotFoundError, UsageError
 from .command import App, Group, pass_app
+from .output import counted
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -53,8 +54,15 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
             f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
             " user who can reach the folder reads it; `secretkit dev down` deletes it"
         )
+    from . import git
+
+    if git.ignores(folder.path) is False:
+        app.out.warn(
+            f"git does not ignore {folder.path}:"
+            f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
+        )
     where = "on disk" if on_disk else f"in memory, {folder.place}"
-    app.out.say(f"{len(secrets)} secret{'s' * (len(secrets) != 1)} in {path} ({where})")
+    app.out.say(f"{counted(len(secrets), 'secret')} in {path} ({where})")
     line = f"docker run -v {_mounted_as(path)} ..."
     if app.out.json:
         document: dict[str, Any] = {
@@ -172,7 +180,10 @@ def _store(app: App) -> Store:
     from .init import make
 
     store = make(app.folder)
-    app.out.say(f"made {STORE_FOLDER} in {app.folder}, and its key")
+    from ..store.slots import default_key_path
+
+    key = default_key_path(bytes.fromhex(store.id))
+    app.out.say(f"made {STORE_FOLDER} in {app.folder}; keep a copy of its key, {key}")
     return store
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import click
 from ..errors import SecretkitError
 from .command import App, Command, pass_app
 from .exits import FAILED
+from .output import counted
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -141,38 +141,36 @@ def _shim() -> Iterator[Diagnosis]:
 
 
 def _git(folder: Path) -> Iterator[Diagnosis]:
-    """Nothing of the store, the key or a folder on disk may be in version control."""
+    """Nothing of the store or of a dev folder may be in version control."""
+    from .. import mount
     from ..project import STORE_FOLDER
+    from . import git
 
-    git = shutil.which("git")
-    inside = any((parent / ".git").exists() for parent in (folder, *folder.parents))
-    if git is None or not inside or not (folder / STORE_FOLDER).exists():
-        return
-    words = [git, "-C", str(folder), "ls-files", "--", STORE_FOLDER]
-    tracked = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
-    words = [git, "-C", str(folder), "check-ignore", "-q", f"{STORE_FOLDER}/secrets.db"]
-    ignored = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - fixed words
-    if tracked.stdout.strip():
-        yield Diagnosis(
-            ERROR,
-            f"{STORE_FOLDER} is in version control",
-            f"git rm -r --cached {STORE_FOLDER}; whoever has a copy and the key reads it",
-        )
-    elif ignored.returncode != 0:
-        yield Diagnosis(
-            ERROR,
-            f"git does not ignore {STORE_FOLDER}",
-            f"echo '*' > {STORE_FOLDER}/.gitignore",
-        )
-    else:
-        yield Diagnosis(OK, f"git ignores {STORE_FOLDER}")
+    private = [folder / STORE_FOLDER] if (folder / STORE_FOLDER).exists() else []
+    private += [one.path for one in mount.folders(folder) if os.path.lexists(one.path)]
+    for path in private:
+        if git.tracks(path):
+            yield Diagnosis(
+                ERROR,
+                f"{path} is in version control",
+                f"git rm -r --cached {path.name}; whoever has a copy of a store and the key"
+                " reads it",
+            )
+        elif git.ignores(path) is False:
+            yield Diagnosis(
+                ERROR,
+                f"git does not ignore {path}",
+                f"echo {path.name} >> {path.parent}/.gitignore",
+            )
+        elif git.ignores(path):
+            yield Diagnosis(OK, f"git ignores {path}")
 
 
 def _store(store: Store) -> Iterator[Diagnosis]:
     from ..store.files import check_private_folder, keys_folder
 
     secrets = store.list()
-    yield Diagnosis(OK, f"store {store.path}, {len(secrets)} secrets")
+    yield Diagnosis(OK, f"store {store.path}, {counted(len(secrets), 'secret')}")
     check_private_folder(keys_folder())
     chosen = os.environ.get("SECRETKIT_KEY_FILE")
     for key in filter(None, (chosen, str(keys_folder() / f"{store.id}.key"))):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TEMPLATE = """\
 # What this project needs of secretkit. It belongs into version control; values never stand here.
-# Reference: docs/secretkit-toml.md
+# Reference: docs/secretkit-toml.md in secretkit's own repository.
 
 engine = "local"
 

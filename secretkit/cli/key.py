@@ -80,7 +80,7 @@ def rm(app: App, number: int) -> None:
     """
     with app.store() as store:
         store.remove_key(number)
-    app.out.say(f"key {number} opens the store no more")
+    app.out.say(f"key {number} opens the store no more; a key file stays where it is")
     if app.out.json:
         app.out.document({"number": number})
 

@@ -131,6 +131,11 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text.encode("ascii", "backslashreplace").decode())
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 secret`, `2 secrets`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def ago(moment: datetime) -> str:
     """How long ago, in the unit that says most: `2 hours ago`."""
     seconds = max(0, int(time.time() - moment.timestamp()))

@@ -11,7 +11,7 @@ from ..errors import NotFoundError, StoreTamperedError
 from . import shapes
 from .command import NUMBER, App, Command, pass_app
 from .exits import code_of
-from .output import iso
+from .output import counted, iso
 from .steps import refresh_steps
 
 
@@ -31,7 +31,7 @@ def check(app: App) -> int:
     with app.store() as store, app.out.progress("checking") as progress:
         report = store.check(progress)
     counts = (
-        f"{report.secrets} secrets, {report.versions} versions,"
+        f"{counted(report.secrets, 'secret')}, {counted(report.versions, 'version')},"
         f" {report.audit_entries} audit entries"
     )
     if app.out.json:
@@ -99,7 +99,7 @@ def restore(app: App, file: str | None, accept_rollback: bool) -> None:
         secrets = len(store.list())
         for step in refresh_steps(app, store):
             step.act()
-    app.out.say(f"restored, {secrets} secrets")
+    app.out.say(f"restored, {counted(secrets, 'secret')}")
     if app.out.json:
         app.out.document({"secrets": secrets})
 

@@ -62,7 +62,7 @@ def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
                 hint="choose an empty directory, or say --force",
             )
         for path, target in pairs:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make(target.parent, directory)
             _copy(path, target)
     except OSError as error:
         raise SecretkitError(
@@ -70,6 +70,16 @@ def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
             hint="choose a directory that you can write to",
         ) from None
     return tuple(target for _, target in pairs)
+
+
+def _make(folder: Path, top: Path) -> None:
+    """A folder that the users of an image may look into, whatever the umask; `top` is the user's
+    own if it is there already."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+    elif folder != top:
+        folder.chmod(0o755)
 
 
 def _replaceable(path: Path, target: Path, force: bool) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ FILE_MODE = 0o444
 _RECORDS = ".secretkit/dev"
 _IGNORE = ".gitignore"
 _KEEP = frozenset((_IGNORE,))
+_HOME = re.compile(r"/secretkit(-[0-9]+)?/[0-9a-f]{24}/secrets$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class DevFolder:
         wanted = [one.name for one in states if one.current and one.state != "same"]
         for leftover in self.place.glob("..*"):
             leftover.unlink()
-        if not gone and not wanted:
+        if not gone and not wanted and self._record.exists():
             return None
         for name in gone:
             (self.place / name).unlink(missing_ok=True)
@@ -239,6 +241,8 @@ def up(store: Store, path: Path, *, on_disk: bool = False, mode: int = FILE_MODE
             private.write_file(folder.place / _IGNORE, b"*\n", 0o644)
         folder._write(store)
         if home and not folder._is_linked:
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()  # empty
             link = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
             link.symlink_to(folder.place)
             link.replace(path)
@@ -255,6 +259,12 @@ def _check_free(path: Path, before: DevFolder | None) -> None:
     if before and before.on_disk and path.is_dir() and not path.is_symlink():
         return
     if before and before.home and path.is_symlink() and path.readlink() == before.place:
+        return
+    # Nothing is lost with a link to a dev folder that is gone, such as one that was committed; nor
+    # with an empty folder, which docker makes where a folder to mount is missing.
+    if path.is_symlink() and not path.exists() and _HOME.search(os.readlink(path)):
+        return
+    if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
         return
     raise ConflictError(
         f"not a dev folder of this project, {path} is there already",

@@ -14,9 +14,9 @@ from ..errors import (
     ConflictError,
     NotFoundError,
     ProjectExistsError,
-    ProjectNotFoundError,
     SecretkitError,
     StoreError,
+    StoreNotFoundError,
     StoreRolledBackError,
     StoreTamperedError,
     UsageError,
@@ -81,7 +81,7 @@ def open_ledger(folder: Path, ask: slots.Passphrase | None) -> Ledger:
     """Open the store of `folder` with the first key in reach; proves nothing but the key yet."""
     path = store_path(folder)
     if not os.path.lexists(path.parent):
-        raise ProjectNotFoundError(str(folder), hint="`secretkit init` makes a store here")
+        raise StoreNotFoundError(str(folder))
     files.check_private_folder(path.parent)
     files.check_local_filesystem(path.parent)
     connection, keys = _unlocked(path, ask)

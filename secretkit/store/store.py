@@ -145,7 +145,8 @@ class Store:
         """Version 1 of a new secret.
 
         `value` is 1 to 511 999 bytes, kept exactly; `generator` is what `rotate` will use when it
-        is given no value. Raises InvalidNameError, InvalidValueError, SecretExistsError.
+        is given no value. `source` says where the value came from, for people who read the
+        history. Raises InvalidNameError, InvalidValueError, UsageError, SecretExistsError.
         """
         return self.create_many([NewSecret(name, value, source, generator, labels or {})])[0]
 
@@ -155,6 +156,10 @@ class Store:
             naming.check_name(new.name)
             naming.check_value(new.name, new.value)
             _check_labels(new.labels)
+            if new.generator is not None:
+                from ..generators import check_kind
+
+                check_kind(new.generator)
         with self._ledger.writing() as transaction:
             return tuple(self._create(transaction, new) for new in secrets)
 
@@ -415,5 +420,7 @@ def _version(transaction: Transaction, secret: SecretRecord, number: int) -> Ver
 
 def _check_labels(labels: Mapping[str, str]) -> None:
     for key, value in labels.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise UsageError("a label and its value are text")
         if not key or len(key) > LABEL_LENGTH or len(value) > LABEL_LENGTH:
             raise UsageError(f"a label has 1 to {LABEL_LENGTH} characters on both sides of '='")

@@ -17,9 +17,9 @@ from secretkit.errors import (
     ConflictError,
     NotFoundError,
     ProjectExistsError,
-    ProjectNotFoundError,
     StoreBusyError,
     StoreIOError,
+    StoreNotFoundError,
     StorePermissionError,
     StoreRolledBackError,
     StoreTamperedError,
@@ -70,9 +70,10 @@ def test_git_ignores_the_store(store: Store, project: Path) -> None:
 
 def test_no_project(tmp_path: Path) -> None:
     """A folder without a store says how to make one."""
-    with pytest.raises(ProjectNotFoundError, match="no secretkit project in") as caught:
+    with pytest.raises(StoreNotFoundError, match="there is no store yet in") as caught:
         Store.open(tmp_path)
-    assert caught.value.hint == "`secretkit init` makes a store here"
+    assert caught.value.hint is not None
+    assert "`secretkit init` makes an empty one" in caught.value.hint
 
 
 def test_second_init(store: Store, project: Path, home: Path) -> None:

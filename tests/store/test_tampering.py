@@ -10,7 +10,7 @@ from tests.campaigns.tampering import Victim, flips, rows
 def test_no_row_attack_goes_unnoticed(project: Path) -> None:
     """Rows deleted, doubled, moved, swapped, replayed: each is noticed, by a read or by check."""
     verdicts = dict(rows(Victim(project)))
-    assert len(verdicts) >= 300
+    assert len(verdicts) > 200
     assert {what for what, verdict in verdicts.items() if verdict not in {"read", "check"}} == set()
 
 

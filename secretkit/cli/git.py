@@ -1,0 +1,27 @@
+"""What git makes of a path: nothing of the store or a dev folder may be in version control."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def ignores(path: Path) -> bool | None:
+    """Whether git ignores `path`; None without git, or outside a work tree."""
+    done = _run(path.parent, "check-ignore", "--quiet", path.name)
+    return None if done is None or done.returncode not in (0, 1) else done.returncode == 0
+
+
+def tracks(path: Path) -> bool:
+    """Whether something at or below `path` is in version control."""
+    done = _run(path.parent, "ls-files", "--", path.name)
+    return done is not None and bool(done.stdout.strip())
+
+
+def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes] | None:
+    program = shutil.which("git")
+    if program is None or not any((at / ".git").exists() for at in (folder, *folder.parents)):
+        return None
+    command = [program, "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed words
