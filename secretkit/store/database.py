@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..errors import (
     SecretkitError,
-    StoreBusyError,
     StoreError,
     StoreIOError,
     StoreTamperedError,
@@ -19,8 +18,9 @@ from . import files
 
 STORE_FOLDER = ".secretkit"
 DATABASE = "store.db"
+# https://www.sqlite.org/fileformat.html, "The Rollback Journal"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 APPLICATION_ID = 0x534B4954  # "SKIT", in SQLite's header at offset 68
-BUSY_SECONDS = 30
 
 SCHEMA = {
     "audit": "CREATE TABLE audit (id INTEGER PRIMARY KEY, box BLOB NOT NULL, mac BLOB NOT NULL)",
@@ -57,7 +57,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"file:{_quoted(path)}?mode=rw",
             uri=True,
-            timeout=BUSY_SECONDS,
+            timeout=files.BUSY_SECONDS,
             isolation_level=None,
             cached_statements=64,
         )
@@ -85,20 +85,21 @@ def destroying(connection: sqlite3.Connection) -> Iterator[None]:
 
 def open_existing(path: Path) -> sqlite3.Connection:
     """Check the file and its journal, connect, and check that it is a store of this format."""
-    for file in (path, path.with_name(path.name + "-journal")):
-        try:
-            files.check_private_file(file)
-        except FileNotFoundError:
-            if file == path:
-                raise StoreTamperedError(
-                    f"the store's file is gone, {path}", hint="restore a backup"
-                ) from None
+    try:
+        files.check_private_file(path)
+    except FileNotFoundError:
+        raise StoreTamperedError(
+            f"the store's file is gone, {path}", hint="restore a backup"
+        ) from None
+    check_journal(path)
     connection = connect(path)
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        schema = dict(connection.execute("SELECT name, sql FROM sqlite_schema"))
-        if application != APPLICATION_ID or (version == 1 and schema != SCHEMA):
+        schema = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+        expected = [("table", name, sql) for name, sql in SCHEMA.items()]
+        as_expected = sorted(schema, key=repr) == sorted(expected, key=repr)
+        if application != APPLICATION_ID or (version == 1 and not as_expected):
             raise StoreTamperedError(f"{path} is not a store, or its tables were changed")
         if version != 1:
             raise StoreError(
@@ -112,6 +113,27 @@ def open_existing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def check_journal(path: Path) -> None:
+    """Raise unless the journal beside `path` is none, or one that we could have written.
+
+    A journal that ends with the name of a super-journal makes SQLite delete the file of that
+    name; ours never does, as a transaction here is in one file.
+    """
+    journal = path.with_name(path.name + "-journal")
+    try:
+        info = journal.lstat()
+    except FileNotFoundError:
+        return
+    files.check_private_file(journal, info)
+    with journal.open("rb") as file:
+        file.seek(max(0, info.st_size - len(_JOURNAL_MAGIC)))
+        if file.read() == _JOURNAL_MAGIC:
+            raise StoreTamperedError(
+                f"not a journal of ours, {journal} names another file",
+                hint="somebody put it there: look at it, and restore a backup",
+            )
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -132,10 +154,7 @@ def translate(error: sqlite3.Error, path: Path) -> SecretkitError:
     """SQLite's error as one of ours. SQLite's own messages hold no value, but are not shown."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreBusyError(
-            f"another process held the store for {BUSY_SECONDS} seconds, {path}",
-            hint="try again when it is done",
-        )
+        return files.busy(path)
     if name.startswith("SQLITE_FULL"):
         return StoreIOError(
             f"no space left for the store, {path}", hint="nothing was changed; make room"

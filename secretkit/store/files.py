@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import StoreIOError, StorePermissionError
+from ..errors import StoreBusyError, StoreIOError, StorePermissionError, UsageError
+
+BUSY_SECONDS = 30
 
 # Locks and fsync are not to be trusted there (SQLite, "How To Corrupt An SQLite Database File").
 NETWORK_FILESYSTEMS = frozenset(
@@ -25,8 +31,46 @@ def write_error(path: Path | str, error: OSError) -> StoreIOError:
 def keys_folder() -> Path:
     """Where keys and anchors are: `$XDG_CONFIG_HOME/secretkit/keys` (XDG Base Directory)."""
     config = os.environ.get("XDG_CONFIG_HOME", "")
-    base = Path(config) if config.startswith("/") else Path.home() / ".config"
+    try:
+        base = Path(config) if config.startswith("/") else Path.home() / ".config"
+    except RuntimeError:
+        raise UsageError(
+            "no home folder, where keys and anchors are kept", hint="set HOME or XDG_CONFIG_HOME"
+        ) from None
     return base / "secretkit" / "keys"
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold a lock on a store's folder, shared by those who write a row, exclusive for those who
+    replace keys or the whole store. Raises StoreBusyError after 30 s; ends with the process."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lock(fd, folder, exclusive=exclusive)
+        yield
+    finally:
+        os.close(fd)
+
+
+def lock(fd: int, folder: Path, *, exclusive: bool) -> None:
+    """As `locked`, on an open folder."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise busy(folder) from None
+            time.sleep(0.005)
+
+
+def busy(path: Path) -> StoreBusyError:
+    """The error for a store that somebody else holds."""
+    return StoreBusyError(
+        f"another process held the store for {BUSY_SECONDS} seconds, {path}",
+        hint="try again when it is done",
+    )
 
 
 def make_private_folder(path: Path) -> None:

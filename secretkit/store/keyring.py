@@ -90,23 +90,25 @@ def rotate(ledger: Ledger, ask: slots.Passphrase | None, progress: Progress | No
         present = transaction.slots()
     successors = _successors(ledger, present, keys.root, ask)
     written = [key_file for _, key_file in successors if key_file]
-    try:
-        for key_file in written:
-            slots.next_path(key_file.path).unlink(missing_ok=True)
-            files.write_new(slots.next_path(key_file.path), key_file.text(), 0o400)
-        with ledger.destroying() as transaction:
+    with ledger.alone():
+        with ledger.reading() as transaction:
             if transaction.slots() != present:
                 raise ConflictError("the keys were changed meanwhile", hint="run it again")
+        try:
+            for key_file in written:
+                slots.next_path(key_file.path).unlink(missing_ok=True)
+                files.write_new(slots.next_path(key_file.path), key_file.text(), 0o400)
+        except OSError as error:
+            raise files.write_error(error.filename or ledger.path, error) from None
+        with ledger.destroying() as transaction:
             fresh = _resealed(transaction, keys, progress)
             for slot in present:
                 transaction.delete_slot(slot)
             for slot, _ in successors:
                 fresh.put_slot(slot)
             fresh.record("key-rotate")
-    except OSError as error:
-        raise files.write_error(error.filename or ledger.path, error) from None
-    for key_file in written:
-        slots.settle(key_file.path)
+        for key_file in written:
+            slots.settle(key_file.path)
 
 
 def _successors(

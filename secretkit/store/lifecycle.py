@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import sqlite3
 import stat
@@ -21,10 +22,10 @@ from ..errors import (
     StoreTamperedError,
     UsageError,
 )
-from . import crypto, database, files, slots
+from . import binding, crypto, database, files, slots
 from .anchor import Anchor, Mark, anchor_path
 from .ledger import Ledger
-from .transaction import NO_PRIOR, Transaction, read_slots
+from .transaction import NO_PRIOR, Transaction, read_slots, slots_digest
 
 _BUILDING = f"{database.STORE_FOLDER}.building-"
 
@@ -69,12 +70,14 @@ def create(folder: Path, key_path: Path | None, passphrase: bytes | None) -> Led
             Anchor.create(store_id, transaction.head.mark).close()
             _publish(building, folder)
             made.clear()  # from here on the store is there, and so must its key be
+            binding.bind(folder, store_id)
         files.sync_folder(folder)
     except BaseException as error:
         for path in made:
             path.unlink(missing_ok=True)
         raise _translated(error, store_path(folder)) from None
-    return Ledger(store_path(folder), keys, database.open_existing(store_path(folder)))
+    path = store_path(folder)
+    return Ledger(path, keys, database.open_existing(path), transaction.head.slots)
 
 
 def open_ledger(folder: Path, ask: slots.Passphrase | None) -> Ledger:
@@ -84,22 +87,28 @@ def open_ledger(folder: Path, ask: slots.Passphrase | None) -> Ledger:
         raise StoreNotFoundError(str(folder))
     files.check_private_folder(path.parent)
     files.check_local_filesystem(path.parent)
-    connection, keys = _unlocked(path, ask)
+    with files.locked(path.parent, exclusive=False):
+        connection, keys, slots_ = _unlocked(path, ask)
     try:
-        return Ledger(path, keys, connection)
+        binding.check(folder, keys.store_id)
+        return Ledger(path, keys, connection, slots_)
     except BaseException:
         connection.close()
         raise
 
 
-def _unlocked(path: Path, ask: slots.Passphrase | None) -> tuple[sqlite3.Connection, crypto.Keys]:
+def _unlocked(
+    path: Path, ask: slots.Passphrase | None
+) -> tuple[sqlite3.Connection, crypto.Keys, bytes]:
+    """The open database, its keys, and the digest of the slots that they came from."""
     connection = database.open_existing(path)
     try:
         row = connection.execute("SELECT store FROM head WHERE id = 1").fetchone()
         if row is None or not isinstance(row[0], bytes) or len(row[0]) != 16:
             raise StoreTamperedError(f"the store was changed, {path}", hint="restore a backup")
-        root = slots.unlock(row[0], read_slots(connection), ask)
-        return connection, crypto.Keys(root, row[0])
+        present = read_slots(connection)
+        root = slots.unlock(row[0], present, ask)
+        return connection, crypto.Keys(root, row[0]), slots_digest(present)
     except BaseException as error:
         connection.close()
         raise _translated(error, path) from None
@@ -136,31 +145,49 @@ def restore(
             hint="name a backup; to trust the store as it is: secretkit restore --accept-rollback",
         )
     path = store_path(folder)
+    lock: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    ask = functools.cache(ask) if ask else None  # asked once, although opened twice
+    if os.path.lexists(path.parent):
+        files.check_private_folder(path.parent)
+        lock = files.locked(path.parent, exclusive=True)
     try:
-        if backup is None:
-            files.check_private_folder(path.parent)
-            mark, keys = _accepted(path, True, "accept-rollback", ask)
-        else:
-            with _building(folder) as building:
-                copy = building / database.DATABASE
-                _copy_in(backup, copy)
-                mark, keys = _accepted(copy, accept_rollback, "restore", ask)
-                if os.path.lexists(path.parent):
-                    _replace(path, copy, keys.store_id)
-                else:
-                    _publish(building, folder)
-                    files.sync_folder(folder)
-        Anchor.create(keys.store_id, mark).close()
-        return Ledger(path, keys, database.open_existing(path))
+        with lock:
+            store_id = _restored(folder, path, backup, accept_rollback, ask)
+            binding.bind(folder, store_id)
     except (OSError, sqlite3.Error) as error:
         raise _translated(error, path) from None
+    return open_ledger(folder, ask)
+
+
+def _restored(
+    folder: Path,
+    path: Path,
+    backup: Path | None,
+    accept_rollback: bool,
+    ask: slots.Passphrase | None,
+) -> bytes:
+    """Put the store in place and set its anchor; returns its id."""
+    if backup is None:
+        mark, keys = _accepted(path, True, "accept-rollback", ask)
+    else:
+        with _building(folder) as building:
+            copy = building / database.DATABASE
+            _copy_in(backup, copy)
+            mark, keys = _accepted(copy, accept_rollback, "restore", ask)
+            if os.path.lexists(path.parent):
+                _replace(path, copy, keys.store_id)
+            else:
+                _publish(building, folder)
+                files.sync_folder(folder)
+    Anchor.create(keys.store_id, mark).close()
+    return keys.store_id
 
 
 def _accepted(
     path: Path, accept_rollback: bool, action: str, ask: slots.Passphrase | None
 ) -> tuple[Mark, crypto.Keys]:
     """Prove the store at `path`, hold it against the anchor, and record `action` in it."""
-    connection, keys = _unlocked(path, ask)
+    connection, keys, _ = _unlocked(path, ask)
     with contextlib.closing(connection):
         connection.execute("BEGIN IMMEDIATE")
         transaction = Transaction.verified(connection, keys, path)

@@ -86,6 +86,7 @@ class KeyFile(NamedTuple):
     uid: bytes
     key: bytes
     kind: str = KEY_FILE
+    final: Path | None = None  # where it belongs, if `key rotate` was interrupted
 
     def __repr__(self) -> str:
         return f"<key file {self.path}>"
@@ -158,8 +159,8 @@ def key_files(store_id: bytes, *, everything: bool = False) -> Iterator[KeyFile]
 def _with_next(path: Path, *, must_exist: bool) -> Iterator[KeyFile]:
     if must_exist or path.exists():
         yield read_key_file(path)
-    if next_path(path).exists():
-        yield read_key_file(next_path(path))
+    with contextlib.suppress(StoreKeyError):  # not there, or cut short before the commit
+        yield read_key_file(next_path(path))._replace(final=path)
 
 
 def read_credential() -> KeyFile | None:
@@ -174,6 +175,11 @@ def write_key_file(store_id: bytes, key_file: KeyFile) -> list[Path]:
 
     Returns what was made. Raises ConflictError if there is a file of that name.
     """
+    if key_file.path.name.endswith(_NEXT):
+        raise UsageError(
+            f"a key file is not called …{_NEXT}, {key_file.path}",
+            hint="`key rotate` gives its next key file that ending: choose another name",
+        )
     default = default_key_path(store_id)
     files.make_private_folder(default.parent)
     made = [key_file.path]
@@ -253,8 +259,8 @@ def unlock(store_id: bytes, slots: list[Slot], ask: Passphrase | None) -> bytes:
         for slot in slots:
             if slot.uid == key_file.uid:
                 root = open_with_key_file(store_id, slot, key_file)
-                if key_file.path.suffix == _NEXT:
-                    settle(key_file.path.with_suffix(""))
+                if key_file.final:
+                    settle(key_file.final)
                 return root
         refused = StoreKeyError(
             f"wrong key, {key_file.path} does not open this store",

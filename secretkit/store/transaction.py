@@ -170,12 +170,12 @@ class Transaction:
             "INSERT INTO slot (id, header, wrapped) VALUES (?, ?, ?)",
             (slot.number, slot.header, slot.wrapped),
         )
-        self.head.slots = slots_digest(self._connection)
+        self.head.slots = slots_digest(self.slots())
 
     def delete_slot(self, slot: Slot) -> None:
         """Drop a slot."""
         self._connection.execute("DELETE FROM slot WHERE id = ?", (slot.number,))
-        self.head.slots = slots_digest(self._connection)
+        self.head.slots = slots_digest(self.slots())
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -382,15 +382,14 @@ def _read_head(connection: sqlite3.Connection, keys: crypto.Keys, path: Path) ->
         raise tampered
     if len(leaves) != LEAVES * crypto.DIGEST_BYTES:
         raise tampered
-    head = Head(generation, audit, prior, bytearray(leaves), slots_digest(connection))
+    head = Head(generation, audit, prior, bytearray(leaves), slots_digest(read_slots(connection)))
     if not crypto.same(head.mac(keys), expected):
         raise tampered
     return head
 
 
-def slots_digest(connection: sqlite3.Connection) -> bytes:
+def slots_digest(slots: list[Slot]) -> bytes:
     """What the head's MAC covers of the slots: all of them, in order."""
-    slots = read_slots(connection)
     rows = [field for slot in slots for field in (slot.number, slot.header, slot.wrapped)]
     return crypto.digest(pack(*rows))
 

@@ -25,7 +25,7 @@ from secretkit.errors import (
     StoreTamperedError,
     UsageError,
 )
-from secretkit.store import Store, database, files
+from secretkit.store import Store, files
 from tests.needs import need, need_root
 
 
@@ -198,7 +198,7 @@ def test_full_disk(tmp_path: Path) -> None:
 
 def test_busy(store: Store, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process's lock is waited for, then named."""
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(files, "BUSY_SECONDS", 0.2)
     with Store.open(project) as waiting, store._ledger.writing() as transaction:
         transaction.record("read")
         with pytest.raises(StoreBusyError, match="another process held the store"):
