@@ -17,25 +17,25 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours is made in it
 START = "secretkit run --env DEMO_SECRET=db-password -- python3 legacy.py"
 THREAD = (
     (
-        "A secret is made, with a value that breaks scripts (the demo's own: it is thrown away).",
+        "A secret, with a value that breaks scripts (made up for this demo).",
         "secretkit init --quiet",
         "printf '%s' 'p@ss & w/o \"quotes\" $1' | secretkit create db-password -",
     ),
     (
-        "The folder of secrets, in memory. A container cannot tell it from a swarm's /run/secrets.",
+        "Its folder, in memory: to a container it is a swarm's /run/secrets.",
         "secretkit dev up --quiet",
         "ls -l dev-secrets/db-password",
     ),
     (
-        "A legacy program that only knows a variable. It prints what it got; secretkit does not.",
+        "A legacy program that knows only a variable, and prints what it got.",
         START,
     ),
     (
-        "Another one only knows its config file, where `sed` would have made a mess of this value.",
+        "Another knows only a config file; sed would have spoilt this value.",
         "secretkit run --render whoami.conf:$CONF,format=yaml -- tail -1 $CONF",
     ),
     (
-        "The rotation, to a generated value. The folder follows, and the program's next start.",
+        "The rotation. The folder follows, and so does the program's next start.",
         "secretkit rotate db-password --generate password:32",
         START,
     ),
