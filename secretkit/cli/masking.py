@@ -1,65 +1,60 @@
 """A diff of rendered files that shows no value, neither of the current ones nor of what was there.
 
-The template is rendered twice: with the values, and with a mark in place of each. What the second
-rendering shows outside the marks is the template's own text; only that is ever printed. A line of
-either file that does not fit a line of the template is masked as a whole.
+Only lines of the template's source are ever printed: a line of either file is shown as the source
+line that it fits, and as masked if it fits none. So it does not matter what an expression prints,
+a secret, a part of one or a variable. In a template with blocks even which of its lines appear can
+depend on a value, so nothing of it is shown.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from itertools import islice
 
 _MASKED = "<masked: not a line of the template>"
+_BLOCK = "{%"
+# What stands for something else: a placeholder, an expression of Jinja2, a comment of Jinja2. One
+# that goes over several lines is not found, and what it prints is masked.
+_HOLE = re.compile(r"<<[^<>\s]+>>|\{\{.*?\}\}|\{#.*?#\}")
 
 
-class _Destination(Protocol):
-    @property
-    def destination(self) -> str: ...
+def masked_diff(destination: str, source: bytes, before: bytes, after: bytes) -> list[str]:
+    """The unified diff from `before` to `after`, empty if they are equal.
+
+    `after` is what the template `source` was rendered to.
+    """
+    from difflib import unified_diff
+
+    text = _lines(source)
+    holed = [] if any(_BLOCK in line for line in text) else [(_HOLE.split(t), t) for t in text]
+    # The line that says most first.
+    holed.sort(key=lambda one: -sum(map(len, one[0])))
+    lines = unified_diff(_lines(before), _lines(after), destination, destination, lineterm="")
+    headers = list(islice(lines, 2))
+    return headers + [
+        line if line.startswith("@@") else line[0] + _shown(line[1:], holed) for line in lines
+    ]
 
 
-class Mask:
-    """Marks for a set of secrets."""
+def _shown(line: str, holed: list[tuple[list[str], str]]) -> str:
+    return next((source for parts, source in holed if _fits(line, parts)), _MASKED)
 
-    def __init__(self, names: Iterable[str]) -> None:
-        # Letters and digits only: every format writes them as they are.
-        self._prefix = f"MASK{os.urandom(8).hex()}"
-        self._marks = {f"{self._prefix}{i:06d}E": name for i, name in enumerate(names)}
-        self._mark = re.compile(f"{self._prefix}[0-9]{{6}}E")
 
-    @property
-    def values(self) -> Mapping[str, bytes]:
-        """What to render in place of the values: a mark by name."""
-        return {name: mark.encode() for mark, name in self._marks.items()}
-
-    def diff(self, one: _Destination, before: bytes, after: bytes, masked: bytes) -> list[str]:
-        """The unified diff from `before` to `after`, empty if they are equal."""
-        from difflib import unified_diff
-
-        lines = list(
-            unified_diff(
-                _lines(before), _lines(after), one.destination, one.destination, lineterm=""
-            )
-        )
-        shown = self._patterns(_lines(masked))
-        return [
-            line if number < 2 or line.startswith("@@") else line[0] + self._show(line[1:], shown)
-            for number, line in enumerate(lines)
-        ]
-
-    def _patterns(self, masked: list[str]) -> list[tuple[re.Pattern[str], str]]:
-        """For each line of the template: what it looks like with any values, and how to show it."""
-        found = []
-        for line in sorted(set(masked), key=lambda line: -len(self._mark.sub("", line))):
-            literal = [re.escape(part) for part in self._mark.split(line)]
-            shown = self._mark.sub(lambda mark: f"<{self._marks[mark[0]]}>", line)
-            found.append((re.compile(".*".join(literal), re.DOTALL), shown))
-        return found
-
-    def _show(self, line: str, patterns: list[tuple[re.Pattern[str], str]]) -> str:
-        return next((shown for pattern, shown in patterns if pattern.fullmatch(line)), _MASKED)
+def _fits(line: str, parts: list[str]) -> bool:
+    """Whether `line` is `parts` with anything in between."""
+    first, *rest = parts
+    if not rest:
+        return line == first
+    *middle, last = rest
+    if len(line) < len(first) + len(last) or not line.startswith(first) or not line.endswith(last):
+        return False
+    at, end = len(first), len(line) - len(last)
+    for part in middle:
+        found = line.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def _lines(content: bytes) -> list[str]:

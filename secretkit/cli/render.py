@@ -15,7 +15,7 @@ from ..errors import SecretkitError, UsageError
 from ..project import Project
 from .command import App, Command, pass_app
 from .exits import FAILED
-from .running import current_values, write_folder, write_private
+from .running import current_values, write_private
 
 _PREFIX = "secretkit-entrypoint: error: "
 _CONFIG = "entrypoint.json"  # an empty one, in place of the machine's
@@ -50,12 +50,12 @@ def render(
 ) -> int | None:
     """Render templates with the current values; without arguments, those of [[entrypoint.render]].
 
-    The code is the shim's, so a file is the same here and in a container. In a diff, whatever does
-    not stand in the template itself is masked.
+    The code is the shim's, so a file is the same here and in a container. A diff shows lines of the
+    template as they stand there, and masks every other.
     """
     wanted = [_parse(text) for text in renderings] or _declared(app.project)
     disk = ["--allow-disk"] * (allow_disk or bool(app.project.entrypoint.get("allow_disk")))
-    with current_values(app) as (folder, values):
+    with current_values(app) as folder:
         secrets = folder / "secrets"
         write_private(folder / _CONFIG, b"{}")
         options = [one.option() for one in wanted]
@@ -64,18 +64,16 @@ def render(
         if not diff:
             _report(app, wanted, check=check)
             return None
-        from .masking import Mask
+        from .masking import masked_diff
 
-        mask = Mask(values)
-        write_folder(folder / "masks", mask.values)
         changes = []
         for number, one in enumerate(wanted):
-            real, masked = (_scratch(folder, kind, number, one) for kind in ("real", "masked"))
-            for place, path in ((secrets, real), (folder / "masks", masked)):
-                if not _shim(app, place, [one.option(path)], [], check=False):
-                    return FAILED
-            before, after = _content(Path(one.destination)), real.read_bytes()
-            changes.append((one.destination, mask.diff(one, before, after, masked.read_bytes())))
+            real = _scratch(folder, number, one)
+            if not _shim(app, secrets, [one.option(real)], [], check=False):
+                return FAILED
+            source, before = _content(Path(one.source)), _content(Path(one.destination))
+            lines = masked_diff(one.destination, source, before, real.read_bytes())
+            changes.append((one.destination, lines))
     _report_changes(app, changes)
     return None
 
@@ -131,9 +129,9 @@ def _shim(
     return done.returncode == 0
 
 
-def _scratch(folder: Path, kind: str, number: int, one: _Rendering) -> Path:
+def _scratch(folder: Path, number: int, one: _Rendering) -> Path:
     """A place in memory with the destination's name, whose suffix may say the format."""
-    place = folder / f"{kind}-{number}"
+    place = folder / f"real-{number}"
     place.mkdir(mode=0o700)
     return place / Path(one.destination).name
 

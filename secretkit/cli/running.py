@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..errors import SecretkitError, UsageError
 from .command import App, Command, pass_app
-
-if TYPE_CHECKING:
-    from ..model import Value
 
 
 class _Passing(Command):
@@ -55,7 +52,7 @@ def run(app: App, arguments: list[str]) -> None:
     from .hardening import allow_cores
 
     config = entrypoint_json(app.project, absolute=True)
-    with current_values(app) as (folder, _):
+    with current_values(app) as folder:
         write_private(folder / "entrypoint.json", config)
         words = [*command(), "--secrets-dir", str(folder / "secrets"), *arguments]
         # An option of the user's goes before what is in the file, and so does a file of theirs.
@@ -69,8 +66,8 @@ def run(app: App, arguments: list[str]) -> None:
 
 
 @contextmanager
-def current_values(app: App) -> Iterator[tuple[Path, Mapping[str, Value]]]:
-    """A private folder in memory whose subfolder `secrets` holds the current values, and those.
+def current_values(app: App) -> Iterator[Path]:
+    """A private folder in memory whose subfolder `secrets` holds the current values.
 
     It is removed at the end of the block, or when this process has become another.
     """
@@ -80,15 +77,11 @@ def current_values(app: App) -> Iterator[tuple[Path, Mapping[str, Value]]]:
     with ephemeral() as folder:
         with app.store() as store:
             values = store.read_all(action="run")
-        write_folder(folder / "secrets", values)
-        yield folder, values
-
-
-def write_folder(folder: Path, values: Mapping[str, bytes]) -> None:
-    """A new private folder with one file for each value."""
-    folder.mkdir(mode=0o700)
-    for name, value in values.items():
-        write_private(folder / name, value)
+        secrets = folder / "secrets"
+        secrets.mkdir(mode=0o700)
+        for name, value in values.items():
+            write_private(secrets / name, value)
+        yield folder
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -195,11 +195,11 @@ def test_render_diff_masks(cli: Program, memory: Path) -> None:
         "@@ -1,5 +1,5 @@\n"
         " [app]\n"
         " user = app\n"
-        "-password = <db>\n"
+        "-password = <<db>>\n"
         "-<masked: not a line of the template>\n"
         "-<masked: not a line of the template>\n"
-        "+password = <db>\n"
-        "+both = <db>, <api>\n"
+        "+password = <<db>>\n"
+        "+both = <<db>>, <<api>>\n"
         "+port = 2\n"
     )
     assert "c4n4ry" in target.read_text()
@@ -209,6 +209,33 @@ def test_render_diff_masks(cli: Program, memory: Path) -> None:
     ]
     (found,) = cli.ok("render", f"t.ini:{target}", "--diff", "--json").json
     assert found == {"destination": str(target), "changed": False, "diff": []}
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("a: 1\np: {{ env.DB_PASSWORD }}\n", ["+a: 1", "+p: {{ env.DB_PASSWORD }}"]),
+        ("p: {{ secrets.db[:9] }}\n", ["+p: {{ secrets.db[:9] }}"]),
+        ("p: {{\nsecrets.db[2:] }}\n", ["+<masked: not a line of the template>"]),
+        (
+            "- x\n{% for c in secrets.db %}\n- {{ c }}\n{% endfor %}\n",
+            ["+<masked: not a line of the template>"],
+        ),
+        (
+            "- x\n{% if secrets.db[0] == 'c' %}\n- c4n4ry\n{% endif %}\n",
+            ["+<masked: not a line of the template>"],
+        ),
+    ],
+)
+def test_render_diff_shows_the_templates_own_text_only(
+    cli: Program, memory: Path, template: str, shown: list[str]
+) -> None:
+    """No variable, no part of a value, and of blocks not even which lines were chosen."""
+    cli.create("db", b"c4n4ry-current")
+    cli.write("t.yaml.j2", template)
+    done = cli.ok("render", f"t.yaml.j2:{memory}/t.yaml", "--diff", DB_PASSWORD="c4n4ry-variable")
+    lines = done.text.splitlines()[3:]
+    assert sorted(set(lines)) == sorted(shown)
 
 
 def test_render_leaves_nothing_in_memory(cli: Program, memory: Path) -> None:
