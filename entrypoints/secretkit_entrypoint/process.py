@@ -69,20 +69,25 @@ def become(path, arguments, environ, user):
 
 
 def drop_to(user):
-    """Groups, gid, uid, for good; raises ShimError if any of root is left or could come back."""
-    if (user.uid, user.gid) == (posix.geteuid(), posix.getegid()) and user.uid != 0:
-        return
+    """Groups, gid, uid (also the real and the saved ones), for good.
+
+    Raises ShimError if any of root is left or could come back.
+    """
+    from .users import has_groups
+
     try:
-        posix.setgroups(user.groups)
-        posix.setgid(user.gid)
-        posix.setuid(user.uid)
+        # Without CAP_SETGID not even the groups that are there can be set.
+        if not has_groups(user):
+            posix.setgroups(user.groups)
+        posix.setresgid(user.gid, user.gid, user.gid)
+        posix.setresuid(user.uid, user.uid, user.uid)
     except PermissionError:
         raise ShimError(
             f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID "
             "and SETGID (docker run --cap-add)"
         ) from None
     same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
-    if not same or set(posix.getgroups()) != set(user.groups):
+    if not same or not has_groups(user):
         raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
     if user.uid != 0:
         try:

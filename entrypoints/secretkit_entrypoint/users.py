@@ -33,7 +33,18 @@ def choose(text):
     ids = (posix.geteuid(), posix.getegid())
     if ids[0] != 0 and ids != (user.uid, user.gid):
         raise ShimError(f"--user {show(text)}: only root can become another user, not uid {ids[0]}")
+    if ids[0] != 0 and not has_groups(user):
+        raise ShimError(
+            f"--user {show(text)}: only root can change the supplementary groups, which are "
+            f"{', '.join(map(str, posix.getgroups())) or 'none'} and should be "
+            f"{', '.join(map(str, user.groups))}"
+        )
     return user
+
+
+def has_groups(user):
+    """Whether this process has the groups of that User (its gid counts as one of them)."""
+    return {user.gid, *posix.getgroups()} == {user.gid, *user.groups}
 
 
 def lookup(text, origin):

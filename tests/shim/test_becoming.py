@@ -209,6 +209,41 @@ def test_only_root_can_become_somebody_else(open_shim: Shim) -> None:
     assert open_shim.output(*own, "id", "-u", **NOBODY) == b"65534\n"
 
 
+# Starts the rest of the arguments as `--user 65534:65534` finds it: the effective ids match already.
+AS_NOBODY = """
+import os, sys
+os.setgroups([int(group) for group in sys.argv[1].split(",") if group])
+os.setresgid(int(sys.argv[2]), 65534, int(sys.argv[2]))
+os.setresuid(int(sys.argv[3]), 65534, int(sys.argv[3]))
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+def started_as_nobody(shim: Shim, groups: str, gid: str, uid: str) -> list[str | bytes]:
+    """The command line of a shim whose effective uid and gid are nobody's."""
+    command = shim.argv("--no-env", "--user", "65534:65534", "cat", "/proc/self/status")
+    return [shim.python, "-ISc", AS_NOBODY, groups, gid, uid, *command]
+
+
+def test_root_is_not_left_in_the_real_and_saved_ids(open_shim: Shim) -> None:
+    """Where only the effective ids are the user's already, the real and saved ones follow."""
+    argv = started_as_nobody(open_shim, "", "0", "0")
+    done = subprocess.run(argv, env=open_shim.environ, capture_output=True, check=True)
+    status = status_of(done.stdout)
+    assert (["65534"] * 4, ["65534"] * 4) == (status["Uid"].split(), status["Gid"].split())
+
+
+def test_groups_that_cannot_be_dropped_are_refused(open_shim: Shim) -> None:
+    """Root's supplementary groups in a process that is the user already: nothing is started."""
+    argv = started_as_nobody(open_shim, "0,4", "65534", "65534")
+    done = subprocess.run(argv, env=open_shim.environ, capture_output=True, check=False)
+    assert (125, b"") == (done.returncode, done.stdout)
+    assert done.stderr.decode() == (
+        "secretkit-entrypoint: error: --user 65534:65534: only root can change the supplementary "
+        "groups, which are 0, 4 and should be 65534\n"
+    )
+
+
 def test_root_without_capabilities_cannot_drop_and_says_so(shim: Shim) -> None:
     """In a container started with --cap-drop ALL, --user fails with one line, starting nothing."""
     need_root()
