@@ -175,7 +175,9 @@ class _Lexer:
                 return end + 1
             following = text[at + 1 : at + 2]
             if char in "-?:" and following in _SPACE:  # also at the end of the text
-                self.parent = self.column(at)
+                # An empty key begins with its tag or anchor.
+                self.parent = self.column(at if first is None else first)
+                first = None
                 at += 1
             elif char == "#":
                 self.refuse(at, end, "it stands in a comment")
