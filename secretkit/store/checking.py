@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 
 from ..errors import SecretkitError, StoreTamperedError
 from ..model import CheckReport, Finding
-from . import files, slots
+from . import database, files, slots
 from .ledger import Ledger
 from .records import SecretRecord, VersionRecord
 from .transaction import SECRET, VERSION, Transaction
@@ -96,5 +95,5 @@ def _collecting(findings: list[Finding], where: str = "") -> Iterator[None]:
         yield
     except SecretkitError as error:
         findings.append(Finding(where + str(error), error.hint))
-    except sqlite3.Error as error:
+    except database.FAILURES as error:
         findings.append(Finding(f"{where}the file is damaged ({type(error).__name__})"))

@@ -18,6 +18,8 @@ from . import files
 
 STORE_FOLDER = ".secretkit"
 DATABASE = "store.db"
+# What a damaged file makes of a statement: sqlite3 decodes SQLite's message, which quotes the file.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 # https://www.sqlite.org/fileformat.html, "The Rollback Journal"
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 APPLICATION_ID = 0x534B4954  # "SKIT", in SQLite's header at offset 68
@@ -61,12 +63,12 @@ def connect(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             cached_statements=64,
         )
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise translate(error, path) from None
     try:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         connection.close()
         raise translate(error, path) from None
     return connection
@@ -106,7 +108,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
                 f"{path} has format {version}, this secretkit reads format 1",
                 hint="use the version of secretkit that wrote it",
             )
-    except sqlite3.Error as error:
+    except FAILURES as error:
         connection.close()
         raise translate(error, path) from None
     except BaseException:
@@ -150,7 +152,7 @@ def create(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def translate(error: sqlite3.Error, path: Path) -> SecretkitError:
+def translate(error: Exception, path: Path) -> SecretkitError:
     """SQLite's error as one of ours. SQLite's own messages hold no value, but are not shown."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

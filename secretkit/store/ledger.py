@@ -100,7 +100,7 @@ class Ledger:
             transaction = self._verified()
             transaction.check_anchor(self.path, anchored)
             yield transaction
-        except sqlite3.Error as error:
+        except database.FAILURES as error:
             raise database.translate(error, self.path) from None
         finally:
             with contextlib.suppress(sqlite3.Error):

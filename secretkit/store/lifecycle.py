@@ -154,7 +154,7 @@ def restore(
         with lock:
             store_id = _restored(folder, path, backup, accept_rollback, ask)
             binding.bind(folder, store_id)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *database.FAILURES) as error:
         raise _translated(error, path) from None
     return open_ledger(folder, ask)
 
@@ -249,7 +249,7 @@ def _replace(path: Path, copy: Path, store_id: bytes) -> None:
             source = contextlib.closing(database.open_existing(copy))
             with source as connection, database.destroying(target):
                 connection.backup(target)
-    except (StoreError, sqlite3.DatabaseError):
+    except (StoreError, *database.FAILURES):
         # Too damaged for SQLite: nobody can be using it.
         path.with_name(path.name + "-journal").unlink(missing_ok=True)
         copy.replace(path)
@@ -295,7 +295,7 @@ def _exists(folder: Path) -> ProjectExistsError:
 
 
 def _translated(error: BaseException, path: Path) -> BaseException:
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, database.FAILURES):
         return database.translate(error, path)
     if isinstance(error, OSError) and not isinstance(error, SecretkitError):
         return files.write_error(error.filename or path, error)

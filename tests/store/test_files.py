@@ -335,3 +335,14 @@ def test_killed_inits_leave_nothing_that_stays(project: Path) -> None:
     (project / ".secretkit.building-0123" / "store.db").write_bytes(b"half")
     Store.init(project).close()
     assert [path.name for path in project.iterdir()] == [".secretkit"]
+
+
+def test_a_schema_that_is_not_text(store: Store, project: Path) -> None:
+    """SQLite's message would quote the damaged file; neither it nor a traceback comes out."""
+    store.close()
+    content = store.path.read_bytes()
+    assert content.count(b"CREATE TABLE audit") == 1
+    for damage in (b"\xc1REATE TABLE audit", b"CREATE\xffTABLE audit", b"CREATE TABLE audi\xf4"):
+        store.path.write_bytes(content.replace(b"CREATE TABLE audit", damage))
+        with pytest.raises(StoreTamperedError):
+            Store.open(project)
