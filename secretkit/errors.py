@@ -7,6 +7,8 @@ is one, says what to do next. Data is in attributes, so that a caller need not p
 
 from __future__ import annotations
 
+import re
+
 
 class SecretkitError(Exception):
     """The root: catch this to catch everything that secretkit raises on purpose."""
@@ -27,7 +29,10 @@ class InvalidNameError(UsageError):
     """A name outside Swarm's grammar, too long, or one that looks like an object name."""
 
     def __init__(self, name: str, reason: str, *, hint: str | None = None) -> None:
-        super().__init__(f"invalid secret name {name!r}: {reason}", hint=hint)
+        # Anything else may be a value, given by mistake.
+        harmless = len(name) <= 64 and re.fullmatch("[a-zA-Z0-9-_.]+", name)
+        shown = f" {name!r}" if harmless else ""
+        super().__init__(f"invalid secret name{shown}: {reason}", hint=hint)
         self.name = name
         self.reason = reason
 

@@ -7,7 +7,9 @@ made from Python only the second.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -18,6 +20,7 @@ FILE = "secretkit.toml"
 STORE_FOLDER = ".secretkit"
 ENGINES = ("local",)
 DEV_FOLDER = "dev-secrets"
+_LARGEST = 1 << 20  # bytes
 
 _TEXT, _FLAG, _LIST, _PAIRS, _RENDERS = (
     "text",
@@ -110,9 +113,7 @@ def load(folder: Path) -> Project:
     """
     path = folder / FILE
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        content = b""
+        content = _content(path)
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
         raise InvalidProjectError(str(path), f"cannot be read, {reason}") from None
@@ -124,8 +125,23 @@ def load(folder: Path) -> Project:
     return _Reader(path, text).project(folder)
 
 
+def _content(path: Path) -> bytes:
+    """The file's content; none if there is no such name. Waits for nobody, as for a FIFO."""
+    if not os.path.lexists(path):
+        return b""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InvalidProjectError(str(path), "not a regular file")
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise InvalidProjectError(str(path), "larger than 1 MiB")
+    return content
+
+
 def entrypoint_json(project: Project, *, absolute: bool = False) -> bytes:
-    """The shim's config file for `[entrypoint]`, as JSON in UTF-8.
+    """The shim's config file for `[entrypoint]`, as JSON in ASCII.
 
     With `absolute`, relative sources and destinations start at the project folder, as they must
     when the shim is run on this machine from anywhere; otherwise they stay as written, for a
@@ -142,7 +158,7 @@ def entrypoint_json(project: Project, *, absolute: bool = False) -> bytes:
             }
             for entry in table["render"]
         ]
-    return json.dumps(table, ensure_ascii=False, indent=2).encode() + b"\n"
+    return json.dumps(table, indent=2).encode() + b"\n"
 
 
 class _Reader:
@@ -183,6 +199,8 @@ class _Reader:
             raise InvalidProjectError(
                 f"{self.path}{where}", f"not TOML: {reason[:1].lower()}{reason[1:]}{end}"
             ) from None
+        except ValueError:  # of int(): sys.set_int_max_str_digits
+            raise InvalidProjectError(str(self.path), "a number has too many digits") from None
         except RecursionError:
             raise InvalidProjectError(str(self.path), "nested too deeply") from None
 
@@ -240,7 +258,13 @@ class _Reader:
         if not right:
             must = {_TEXT: "a text that is not empty", _PAIRS: "a table of texts"}.get(kind, kind)
             self.refuse(at, f"{'.'.join(at)} must be {must}")
+        if kind == _TEXT:
+            self.without_null(at, value)
         return value
+
+    def without_null(self, at: tuple[str, ...], text: str) -> None:
+        if "\0" in text:
+            self.refuse(at, f"{'.'.join(at)} has a null character")
 
     def renders(self, at: tuple[str, ...], value: Any) -> list[dict[str, str]]:
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
@@ -256,6 +280,7 @@ class _Reader:
                 hint = 'in quotes, octal: mode = "0400"' if key == "mode" else None
                 if not isinstance(text, str) or not text:
                     self.refuse((*at, key), f"{'.'.join((*at, key))} must be a text", hint)
+                self.without_null((*at, key), text)
         return list(value)
 
     def table(self, at: tuple[str, ...], parent: dict[str, Any], key: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,15 @@ def test_not_found(tmp_path: Path) -> None:
         ("[dev]\nwatch = 'a'", ":2", "unknown key dev.watch", "keys here: folder"),
         ("a = \n", ":1:5", "not TOML: invalid value", None),
         ("engine = 'local'\nengine = 'local'", "", "not TOML: cannot overwrite a value", None),
+        ("a = " + "1" * 5000, "", "a number has too many digits", None),
+        ('[dev]\nfolder = "a\\u0000b"', ":2", "dev.folder has a null character", None),
+        (
+            '[[entrypoint.render]]\nsource = "a\\u0000"\ndestination = "b"',
+            ":2",
+            "entrypoint.render.source has a null character",
+            None,
+        ),
+        ("#" * (1 << 20) + "\n", "", "larger than 1 MiB", None),
         (b"# \xff", ":1", "not UTF-8", None),
         (b"\n\n[secrets.\xe4]", ":3", "not UTF-8", None),
     ],
@@ -248,3 +258,16 @@ def test_unreadable(tmp_path: Path) -> None:
     (tmp_path / "secretkit.toml").mkdir()
     with pytest.raises(InvalidProjectError, match="cannot be read, is a directory"):
         load(tmp_path)
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A FIFO, a device and a link to nothing are errors; nothing waits and nothing is endless."""
+    path = tmp_path / "secretkit.toml"
+    os.mkfifo(path)
+    with pytest.raises(InvalidProjectError, match="not a regular file"):
+        load(tmp_path)
+    for target, reason in (("/dev/zero", "not a regular file"), ("nowhere", "cannot be read, no")):
+        path.unlink()
+        path.symlink_to(target)
+        with pytest.raises(InvalidProjectError, match=reason):
+            load(tmp_path)

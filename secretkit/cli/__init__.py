@@ -10,12 +10,16 @@ from typing import NoReturn
 # A short run makes little garbage, and collecting while modules load costs a twentieth of it.
 gc.disable()
 
-import click  # noqa: E402 - after the line above, which is for it
+try:
+    import click
 
-from ..errors import SecretkitError  # noqa: E402
-from . import output  # noqa: E402
-from .command import App, Group, usage_message  # noqa: E402
-from .exits import FAILED, USAGE, code_of  # noqa: E402
+    from ..errors import SecretkitError
+    from . import output
+    from .command import App, Group, usage_message
+    from .exits import FAILED, USAGE, code_of
+except KeyboardInterrupt:  # most of a short run is spent here
+    os.write(2, b"secretkit: error: interrupted\n")
+    os._exit(1)
 
 # name: (module, what `secretkit --help` says). A module is imported when its command is used.
 COMMANDS = {
@@ -67,6 +71,14 @@ def run(arguments: list[str]) -> int:
     if sys.stdout is None:
         app.out.error("stdout is closed", "send it to /dev/null if nobody is to read it")
         return FAILED
+    if os.environ.get("_SECRETKIT_COMPLETE", "").endswith("_complete") and not (
+        os.environ.keys() >= {"COMP_WORDS", "COMP_CWORD"}
+    ):
+        app.out.error(
+            "_SECRETKIT_COMPLETE is set, and no COMP_WORDS and COMP_CWORD",
+            "it is for the scripts of `secretkit completion`: unset it",
+        )
+        return USAGE
     try:
         code = root.main(arguments, prog_name="secretkit", standalone_mode=False, obj=app)
         sys.stdout.flush()

@@ -5,7 +5,6 @@ The table `COMMANDS` lets `secretkit --help` list what it does not import.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -222,7 +221,6 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-_LOOKS_LIKE_AN_OPTION = re.compile(r"--?[a-z][a-z-]{0,30}")
 _VALUE_OPTIONS = frozenset(
     ("--value", "--password", "--secret", "--data", "--from-literal", "--passphrase", "-p", "-v")
 )
@@ -235,16 +233,24 @@ def usage_message(error: click.UsageError) -> tuple[str, str]:
     hint = f"`{path} --help` shows how"
     if isinstance(error, click.NoSuchOption):
         option = error.option_name
-        shown = f", {option}" if _LOOKS_LIKE_AN_OPTION.fullmatch(option) else ""
-        message = f"no such option{shown}"
+        known = option in _VALUE_OPTIONS or error.possibilities
+        message = f"no such option, {option}" if known else "no such option"
         if option in _VALUE_OPTIONS:
             hint = value_hint(path, "NAME")
         elif error.possibilities:
             hint = f"did you mean {error.possibilities[0]}? {hint}"
+    elif isinstance(error, click.BadParameter) and error.param and _choices(error.param):
+        place = error.param.get_error_hint(error.ctx)
+        message = f"invalid value for {place}: not {_choices(error.param)}"
     elif message.startswith("No such command"):
         message, hint = _no_such_command(error, hint)
     message = " ".join(message.split()).removesuffix(".")
     return message[:1].lower() + message[1:], hint
+
+
+def _choices(parameter: click.Parameter) -> str:
+    kind = parameter.type
+    return " or ".join(map(str, kind.choices)) if isinstance(kind, click.Choice) else ""
 
 
 def _no_such_command(error: click.UsageError, hint: str) -> tuple[str, str]:
@@ -255,7 +261,9 @@ def _no_such_command(error: click.UsageError, hint: str) -> tuple[str, str]:
     given = getattr(error, "command_name", None) or error.format_message().split("'")[1]
     known = context.command.list_commands(context) if isinstance(context.command, Group) else []
     near = get_close_matches(given, known, 1)
-    return f"no such command, {given}", f"did you mean {near[0]}? {hint}" if near else hint
+    if near:
+        return f"no such command, {given}", f"did you mean {near[0]}? {hint}"
+    return "no such command", hint
 
 
 def value_hint(path: str, name: str) -> str:

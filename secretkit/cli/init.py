@@ -82,6 +82,8 @@ def make(folder: Path, *, key_file: str | None = None, passphrase: bytes | None 
     from ..store import Store
 
     load(folder)
+    if not key_file and passphrase is None and not os.path.lexists(folder / STORE_FOLDER):
+        _check_keys_are_elsewhere(folder)
     written = not os.path.lexists(folder / STORE_FOLDER) and _write_template(folder / FILE)
     try:
         return Store.init(folder, key_file=key_file, passphrase=passphrase)
@@ -89,6 +91,22 @@ def make(folder: Path, *, key_file: str | None = None, passphrase: bytes | None 
         if written:
             (folder / FILE).unlink(missing_ok=True)
         raise
+
+
+def _check_keys_are_elsewhere(folder: Path) -> None:
+    from ..store.files import keys_folder
+
+    keys = keys_folder()
+    if not keys.is_absolute():
+        raise UsageError(
+            f"no place for the key, HOME is not absolute, {keys}",
+            hint="set HOME or XDG_CONFIG_HOME to an absolute path, or say --key-file PATH",
+        )
+    if keys.resolve().is_relative_to(folder):
+        raise UsageError(
+            f"the key would be inside the project, {keys}",
+            hint="make the project in another folder, or say --key-file PATH outside of it",
+        )
 
 
 def _write_template(path: Path) -> bool:

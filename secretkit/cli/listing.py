@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..naming import check_name
 from . import shapes
 from .command import App, Command, pass_app
 from .completing import complete_names
@@ -51,7 +52,7 @@ def ls(app: App) -> None:
     $ secretkit inspect db-password
     """,
 )
-@click.argument("name", shell_complete=complete_names)
+@click.argument("name", type=check_name, shell_complete=complete_names)
 @pass_app
 def inspect(app: App, name: str) -> None:
     """Show everything about a secret and its versions but their values.

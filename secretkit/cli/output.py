@@ -66,17 +66,17 @@ class Output:
     def say(self, text: str) -> None:
         """One line of talk on stderr."""
         if not self.quiet:
-            _write(sys.stderr, f"{PROGRAM}: {escaped(text)}\n")
+            _talk(f"{PROGRAM}: {escaped(text)}")
 
     def warn(self, text: str) -> None:
         """One line on stderr that `--quiet` does not silence."""
-        _write(sys.stderr, f"{PROGRAM}: warning: {escaped(text)}\n")
+        _talk(f"{PROGRAM}: warning: {escaped(text)}")
 
     def error(self, message: str, hint: str | None = None) -> None:
         """What went wrong, and what to do."""
-        _write(sys.stderr, f"{PROGRAM}: error: {escaped(message)}\n")
+        _talk(f"{PROGRAM}: error: {escaped(message)}")
         if hint:
-            _write(sys.stderr, f"hint: {escaped(hint)}\n")
+            _talk(f"hint: {escaped(hint)}")
 
     @contextlib.contextmanager
     def progress(self, what: str) -> Iterator[Progress | None]:
@@ -122,6 +122,12 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _talk(line: str) -> None:
+    """A line on stderr. If nobody can hear it, what is done and the exit code stay the same."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, line + "\n")
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from ..errors import UsageError
+from ..naming import check_name
 from .command import NUMBER, App, Command, pass_app
 from .completing import complete_names
 
@@ -17,7 +18,7 @@ from .completing import complete_names
     $ secretkit show db-password | psql-login
     """,
 )
-@click.argument("name", shell_complete=complete_names)
+@click.argument("name", type=check_name, shell_complete=complete_names)
 @click.option("--version", "version", type=NUMBER, help="This version, not the current one.")
 @click.option("--reveal", is_flag=True, help="Also on a terminal.")
 @pass_app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from pathlib import Path
 
@@ -88,6 +89,9 @@ def restore(app: App, file: str | None, accept_rollback: bool) -> None:
     from .hardening import harden
     from .prompt import ask_passphrase
 
+    if file and not os.path.lexists(file):
+        # Not repeated: somebody may have written a value there.
+        raise NotFoundError("no such file, and what follows `restore` is a backup's")
     harden()
     restored = Store.restore(
         app.folder,

@@ -54,7 +54,7 @@ def _report(app: App, versions: list[Version]) -> None:
     db-password v1
     """,
 )
-@click.argument("name")
+@click.argument("name", type=check_name)
 @_value_options
 @click.option("--label", "labels", metavar="K=V", multiple=True, help="A label; repeatable.")
 @pass_app
@@ -75,7 +75,6 @@ def create(
     """
     given = Given(file, keep_newline, strip_newline, "secretkit create")
     given.check(generate)
-    check_name(name)
     project = app.project
     declared = project.secrets.get(name) or project.declared(name)
     kind = generate
@@ -137,7 +136,7 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
     db-password v2
     """,
 )
-@click.argument("name", shell_complete=complete_names)
+@click.argument("name", type=check_name, shell_complete=complete_names)
 @_value_options
 @click.option("--dry-run", is_flag=True, help="Print the steps, and take none.")
 @pass_app

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import SecretInUseError, UsageError, VersionNotFoundError
+from ..naming import check_name
 from . import shapes
 from .command import NUMBER, App, Command, pass_app
 from .completing import complete_names
@@ -23,7 +24,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Print the steps, and ta
     db-password v1
     """,
 )
-@click.argument("name", shell_complete=complete_names)
+@click.argument("name", type=check_name, shell_complete=complete_names)
 @click.option("--to", type=NUMBER, help="This version; default: the one before the current.")
 @_dry_run
 @pass_app
@@ -75,7 +76,9 @@ def _other_half(name: str, generator: str | None) -> str | None:
     db-password v1
     """,
 )
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_names)
+@click.argument(
+    "names", type=check_name, metavar="[NAME]...", nargs=-1, shell_complete=complete_names
+)
 @click.option(
     "--keep", type=NUMBER, default=2, show_default=True, help="How many of the newest stay."
 )
@@ -112,7 +115,14 @@ def prune(app: App, names: tuple[str, ...], keep: int, dry_run: bool) -> None:
     api-key
     """,
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
+@click.argument(
+    "names",
+    type=check_name,
+    metavar="NAME...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_names,
+)
 @click.option("--version", type=NUMBER, help="Only this version of one secret.")
 @_dry_run
 @pass_app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -176,6 +177,26 @@ def test_every_error_has_its_code() -> None:
             "no such option, --jsn",
             "did you mean --json? `secretkit ls --help` shows how",
         ),
+        (["c4n4ry"], "no such command", "`secretkit --help` shows how"),
+        (["help", "c4n4ry"], "no such command", "`secretkit --help` shows how"),
+        (["create", "db", "--c4n4ry"], "no such option", "`secretkit create --help` shows how"),
+        (["create", "db", "--canary"], "no such option", "`secretkit create --help` shows how"),
+        (
+            ["ls", "--engine", "c4n4ry"],
+            "invalid value for '--engine': not local",
+            "`secretkit ls --help` shows how",
+        ),
+        (
+            ["completion", "c4n4ry"],
+            "invalid value for '{bash|zsh|fish}': not bash or zsh or fish",
+            "`secretkit completion --help` shows how",
+        ),
+        (
+            ["create", "c4n4ry!"],
+            "invalid secret name: letters, digits, '-', '_' and '.' only, and a letter or digit at"
+            " both ends",
+            "for example db-password",
+        ),
         (["create"], "missing argument 'NAME'", "`secretkit create --help` shows how"),
         (["rm"], "missing argument 'NAME...'", "`secretkit rm --help` shows how"),
         (
@@ -237,7 +258,7 @@ def test_every_error_has_its_code() -> None:
         ),
         (
             ["--engine", "swarm", "ls"],
-            "invalid value for '--engine': 'swarm' is not 'local'",
+            "invalid value for '--engine': not local",
             "`secretkit --help` shows how",
         ),
         (
@@ -282,7 +303,7 @@ def test_invalid_names(cli: Program, name: str) -> None:
     """A name that no secret can have is refused with exit 2 on one line."""
     done = cli("create", "--generate", "pin", "--", name)
     assert done.code == 2
-    assert done.lines[0].startswith("secretkit: error: invalid secret name ")
+    assert done.lines[0].startswith("secretkit: error: invalid secret name")
     assert len(done.lines) <= 2
     assert cli.ok("ls", "--json").json == []
 
@@ -300,6 +321,69 @@ def test_a_secret_that_is_not_there(cli: Program, arguments: list[str]) -> None:
         "secretkit: error: no such secret, db-pasword",
         "hint: did you mean db-password?",
     ]
+
+
+def test_a_backup_that_is_not_there_is_not_repeated(cli: Program) -> None:
+    """Exit 3; what was given may be a value."""
+    done = cli("restore", "c4n4ry")
+    assert done.code == 3
+    assert done.lines == [
+        "secretkit: error: no such file, and what follows `restore` is a backup's"
+    ]
+
+
+@pytest.mark.parametrize("command", ["show", "rotate", "rollback", "prune", "rm", "inspect"])
+def test_a_name_that_is_not_unicode(cli: Program, command: str) -> None:
+    """Bytes that no name can have are an invalid name."""
+    done = cli(command, os.fsdecode(b"a\xff"))
+    assert done.code == 2
+    assert done.lines[0].startswith("secretkit: error: invalid secret name: ")
+
+
+def test_completing_by_hand(cli: Program) -> None:
+    """The variable of the completion scripts alone is a usage error."""
+    done = cli(_SECRETKIT_COMPLETE="bash_complete")
+    assert done.code == 2
+    assert done.lines[1] == "hint: it is for the scripts of `secretkit completion`: unset it"
+
+
+def test_nobody_hears_the_error(cli: Program) -> None:
+    """With stderr full the exit code is the same."""
+    for command, code in (("show db --version 99", 3), ("create a! -", 2)):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{EXECUTABLE} {command} 2> /dev/full"],
+            cwd=cli.folder,
+            env=cli.environ,
+            check=False,
+        )
+        assert done.returncode == code
+
+
+def test_interrupted_while_it_loads(bare: Program) -> None:
+    """Ctrl-C before the program has read itself is one line too."""
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "import secretkit.cli\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "secretkit: error: interrupted\n")
+
+
+def test_a_home_inside_the_project(bare: Program) -> None:
+    """No key goes into the project, nor to a place that depends on the current folder."""
+    environ = {"HOME": str(bare.folder), "XDG_CONFIG_HOME": ""}
+    done = bare("init", **environ)
+    assert done.code == 2
+    assert done.lines[0].startswith("secretkit: error: the key would be inside the project, ")
+    done = bare("init", HOME="here", XDG_CONFIG_HOME="")
+    assert done.code == 2
+    assert done.lines[0].startswith("secretkit: error: no place for the key, HOME is not absolute")
+    assert list(bare.folder.iterdir()) == []
+    bare.ok("init", "--key-file", "../key", **environ)
 
 
 def test_without_a_project(bare: Program) -> None:
