@@ -102,8 +102,57 @@ PLACES = [
     ("shell", "cat <<-'E' >f\n@\n\tE\na=@", ["refused", "bare"]),
     ("shell", "cat <<<@ $# @", ["bare", "bare"]),
     ("shell", "a=$'@'", ["refused"]),
+    ("shell", "[ $a = @ ] && x=a[1]@ *.[ch] @", ["bare"] * 3),
+    ("shell", "if [ @ ]; then\n[ x ]\nfi; [[ $a ]]; b=@\nb=@", ["bare", "refused", "bare"]),
+    ("shell", "trap x EXIT; b=@\nb=@ # '\n", ["refused", "bare"]),
+    ("shell", "echo evaluate letter a.b @", ["bare"]),
+    ("shell", 'echo a\\ #"\n@"; echo $(x)#"\n@"', ["inside double quotes"] * 2),
     ("text", "@ '@'", ["text", "text"]),
 ]
+
+# Templates for bash in which a value is code, or would stand in other quotes than it seems.
+RUNNING = [
+    "(( a = @ ))",
+    "for (( i=@; i<1; i++ )); do :; done",
+    "echo $[ @ ]",
+    'echo "$[ @ ]"',
+    "a[@]=1",
+    "a[1 +\n@]=1",
+    "a=([@]=1)",
+    "declare a[@]=1",
+    'declare "a[@]=1"',
+    "declare -i n; n=1\nn=@",
+    "declare -ix n; n=1\nn=@",
+    "f() { local -i n\n n=@; }; f",
+    "let @",
+    "\\let @",
+    "true && builtin let @",
+    "[[ @ -eq 1 ]]",
+    "[[ 1 -eq 1 &&\n@ -eq 1 ]]",
+    "[ -v @ ]",
+    "[ x -a -v @ ]",
+    "test -v @",
+    "printf -v @ x",
+    "read @ <<<x",
+    "a=(1); unset @",
+    "eval @",
+    "FOO=1 eval @",
+    "trap @ EXIT",
+    "shopt -s expand_aliases; alias x=@\nx",
+    "compgen -W @",
+    "echo $\\\n'@'",
+    "cat <<EOF\nfoo\\\nEOF\n@\nEOF",
+    "cat <\\\n<EOF\n'@'\nEOF",
+    'echo a\\\n#"\n@"',
+    'cat <(true)#"\n@"',
+]
+
+
+@pytest.mark.parametrize("template", RUNNING)
+def test_a_value_that_a_shell_would_run_is_refused(template: str) -> None:
+    """Commands, arithmetic and subscripts that evaluate a word, and lines that go on."""
+    places = formats.module("shell").places(template.replace("@", "\0"))
+    assert [type(place) for place in places] == [formats.RefusedError] * template.count("@")
 
 
 @pytest.mark.parametrize(("format_name", "template", "expected"), PLACES)

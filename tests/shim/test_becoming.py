@@ -209,7 +209,7 @@ def test_only_root_can_become_somebody_else(open_shim: Shim) -> None:
     assert open_shim.output(*own, "id", "-u", **NOBODY) == b"65534\n"
 
 
-# Starts the rest of the arguments as `--user 65534:65534` finds it: the effective ids match already.
+# Starts the rest of its arguments where the effective ids are those of --user 65534:65534 already.
 AS_NOBODY = """
 import os, sys
 os.setgroups([int(group) for group in sys.argv[1].split(",") if group])
@@ -230,14 +230,14 @@ def test_root_is_not_left_in_the_real_and_saved_ids(open_shim: Shim) -> None:
     argv = started_as_nobody(open_shim, "", "0", "0")
     done = subprocess.run(argv, env=open_shim.environ, capture_output=True, check=True)
     status = status_of(done.stdout)
-    assert (["65534"] * 4, ["65534"] * 4) == (status["Uid"].split(), status["Gid"].split())
+    assert (status["Uid"].split(), status["Gid"].split()) == (["65534"] * 4, ["65534"] * 4)
 
 
 def test_groups_that_cannot_be_dropped_are_refused(open_shim: Shim) -> None:
     """Root's supplementary groups in a process that is the user already: nothing is started."""
     argv = started_as_nobody(open_shim, "0,4", "65534", "65534")
     done = subprocess.run(argv, env=open_shim.environ, capture_output=True, check=False)
-    assert (125, b"") == (done.returncode, done.stdout)
+    assert (done.returncode, done.stdout) == (125, b"")
     assert done.stderr.decode() == (
         "secretkit-entrypoint: error: --user 65534:65534: only root can change the supplementary "
         "groups, which are 0, 4 and should be 65534\n"

@@ -2,8 +2,12 @@
 
 The lexer follows quotes, comments, expansions and here-documents. A value inside ``$(…)``,
 ``${…}``, backquotes or a here-document is refused: assign it to a variable above and use that.
-Where the lexer cannot be certain any more, it refuses everything that follows.
+So is one on a line with a command that reads its words as code or as arithmetic, where a value
+such as ``a[$(x)]`` would run in bash. Where the lexer cannot be certain any more (continued lines,
+arithmetic, subscripts), it refuses everything that follows.
 """
+
+import re
 
 from . import MARK, RefusedError
 
@@ -15,6 +19,14 @@ _VARIABLE = "assign it to a variable on a line of its own and use that here"
 _SPACE = " \t\n"
 _WORD_ENDS = _SPACE + ";&|()<>"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+_READS_CODE = re.compile(
+    r"\\?(eval|trap|source|\.|let|\[\[|declare|typeset|local|read|unset|mapfile|readarray|getopts"
+    r"|compgen|complete|(?:wait|test|printf|\[)(?=[ \t](?:.*[ \t])?-[vp]))(?=[\s;&|()<>]|$)"
+)
+# What changes how every later line is read: other words, or arithmetic in assignments.
+_CHANGES_ALL = re.compile(r"\\?(alias|(?:declare|typeset|local)[ \t](?:.*[ \t])?[-+]\w*[in]\w*)\b")
+_SUBSCRIPT = re.compile(r"\[[\w$@*!^.,:+-]*\]")
 
 
 class _LostError(Exception):
@@ -54,10 +66,12 @@ class _Lexer:
         self.at = 0
         self.found = []
         self.documents = []  # here-documents whose bodies begin on the next line
+        self.word = 0  # where a piece of a word ended: no word begins there
+        self.refusal = None  # for all that follows on this line
 
     def take(self, end, place):
         """Go on to `end`; every MARK on the way stands at `place`."""
-        self.found += [place] * self.text.count(MARK, self.at, end)
+        self.found += [self.refusal or place] * self.text.count(MARK, self.at, end)
         self.at = end
 
     def find(self, closing, start, name):
@@ -69,21 +83,65 @@ class _Lexer:
     def script(self):
         text = self.text
         while self.at < len(text):
-            char = text[self.at]
+            char, start = text[self.at], self.at
+            if self.at != self.word or self.at == 0:
+                self.begin()
             if char == "\n":
                 self.at += 1
+                self.refusal = None
                 self.bodies()
-            elif char == "#" and (self.at == 0 or text[self.at - 1] in _WORD_ENDS):
+            elif char == "#" and (self.at == 0 or self.at != self.word):
+                if text[self.at - 1] == ")":
+                    raise _LostError("a `#` behind a parenthesis")
                 end = text.find("\n", self.at)
                 self.take(len(text) if end < 0 else end, RefusedError("it stands in a comment"))
             elif char == "<" and text.startswith("<<", self.at):
                 self.redirection()
+            elif text.startswith("((", self.at):
+                raise _LostError("arithmetic in `((`")
+            elif char == "[" and not self.is_test():
+                subscript = _SUBSCRIPT.match(text, self.at)
+                if subscript is None:
+                    raise _LostError("a `[` that may begin a subscript")
+                self.at = self.word = subscript.end()
             else:
                 self.piece(char, BARE)
+                if char not in _WORD_ENDS:
+                    self.word = self.at
+                if self.documents and "\n" in text[start : self.at]:
+                    raise _LostError("a line break in a word behind a here-document's")
+
+    def begin(self):
+        """At what may be the first character of a word: look whether it reads others as code."""
+        changes = _CHANGES_ALL.match(self.text, self.at)
+        if changes is not None:
+            raise _LostError(f"`{changes[0].split()[0]}`")
+        command = _READS_CODE.match(self.text, self.at)
+        if command is None:
+            return
+        if command[1] == "[[" and self.text.find("]]", self.at, self.line_end()) < 0:
+            raise _LostError("`[[` of several lines")
+        self.refusal = RefusedError(
+            f"it stands on a line with `{command[1]}`, which may run it as code; {_VARIABLE}"
+        )
+
+    def line_end(self):
+        end = self.text.find("\n", self.at)
+        return len(self.text) if end < 0 else end
+
+    def is_test(self):
+        """Whether the `[` here is a command (or `[[`), and neither subscript nor pattern."""
+        text, at = self.text, self.at
+        if at == self.word and at > 0 and text[at - 1] != "[":
+            return False
+        behind = at + 2 if text[at + 1 : at + 2] == "[" else at + 1
+        return text[behind : behind + 1] in _SPACE
 
     def piece(self, char, place):
         """One character, escape, quoted string or expansion of a word."""
         text = self.text
+        if text.startswith("\\\n", self.at):
+            raise _LostError("a line that a backslash continues")
         if char == "\\":
             self.take(min(self.at + 2, len(text)), RefusedError("a backslash stands before it"))
         elif char == "'" and place == BARE:
@@ -126,6 +184,8 @@ class _Lexer:
             if "\\" in text[start:end]:
                 raise _LostError("a backslash in $'...'")
             self.take(end, RefusedError("it stands in $'...'; remove the `$`"))
+        elif following == "[":
+            raise _LostError("arithmetic in `$[`")
         elif following == MARK:
             self.take(start + 2, RefusedError("a `$` stands before it"))
         else:
@@ -195,6 +255,8 @@ class _Lexer:
                 end = text.find("\n", self.at)
                 end = len(text) if end < 0 else end
                 line = text[self.at : end]
+                if line.endswith("\\"):
+                    raise _LostError("a line in a here-document that a backslash continues")
                 self.take(
                     min(end + 1, len(text)),
                     RefusedError(f"it stands in a here-document; {_VARIABLE}"),
