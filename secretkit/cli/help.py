@@ -8,6 +8,19 @@ from .command import App, Command, Group, pass_app
 from .exits import EXITS
 
 
+def _complete_topics(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    command: click.Command | None = context.find_root().command
+    words = context.params.get("topic") or ()
+    for word in words:
+        command = command.get_command(context, word) if isinstance(command, Group) else None
+    topics = command.list_commands(context) if isinstance(command, Group) else []
+    if not words:
+        topics.append("exit-codes")
+    return [topic for topic in topics if topic.startswith(incomplete)]
+
+
 @click.command(
     "help",
     cls=Command,
@@ -15,7 +28,7 @@ from .exits import EXITS
     $ secretkit help exit-codes
     """,
 )
-@click.argument("topic", nargs=-1)
+@click.argument("topic", nargs=-1, shell_complete=_complete_topics)
 @click.pass_context
 @pass_app
 def show_help(app: App, context: click.Context, topic: tuple[str, ...]) -> None:

@@ -21,6 +21,19 @@ class _Passing(Command):
         super().__init__(*args, **kwargs)
         self.params = [one for one in self.params if isinstance(one, click.Argument)]
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The shim's own list of its options follows."""
+        import subprocess
+
+        from ..delivery.shim import command
+
+        super().format_help(ctx, formatter)
+        shim = subprocess.run(  # noqa: S603 - an argv of ours
+            [*command(), "--help"], stdout=subprocess.PIPE, text=True, check=True
+        )
+        formatter.write_paragraph()
+        formatter.write(shim.stdout.partition("\n\nEach option is")[0] + "\n")
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args[:1] in (["--help"], ["-h"]):
             return super().parse_args(ctx, args)
@@ -42,7 +55,8 @@ def run(app: App, arguments: list[str]) -> None:
     """Run COMMAND through the shim, with the current values and [entrypoint] of secretkit.toml.
 
     This process becomes COMMAND, with its exit status and signals. The values are in a private
-    folder in memory until COMMAND starts. Everything after `run` is for secretkit-entrypoint, the
+    folder in memory until COMMAND starts. Unless [entrypoint] or an option says otherwise, every
+    secret becomes a variable. Everything after `run` is for secretkit-entrypoint, the
     shim (--env, --env-all, --render, --user and so on); --project and the like go before `run`.
     """
     if not arguments:

@@ -136,8 +136,10 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
         raise UsageError("--version is for one secret", hint="remove them one by one")
     with app.store() as store:
         steps = []
+        pairs = {}
         for name in dict.fromkeys(names):
             secret = store.get(name)
+            pairs[name] = _other_half(name, secret.generator)
             if version is None:
                 shown = ", ".join(f"v{number}" for number in secret.versions)
                 text = f"destroy {name} with {shown}"
@@ -153,6 +155,14 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
 
             steps.append(Step(text, act))
         made = perform(app, [*steps, *refresh_steps(app, store)], dry_run=dry_run)
+        if made and version is None:
+            left = {one.name for one in store.list()}
+            for name, pair in pairs.items():
+                if pair in left:
+                    app.out.warn(
+                        f"{pair} is the other half of {name} and is still there:"
+                        f" secretkit rm {pair}"
+                    )
     if made is not None:
         _report_gone(app, made)
 

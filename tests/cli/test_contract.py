@@ -340,6 +340,20 @@ def test_a_name_that_is_not_unicode(cli: Program, command: str) -> None:
     assert done.lines[0].startswith("secretkit: error: invalid secret name: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("secretkit help e", ["exit-codes"]), ("secretkit help key a", ["add"])],
+)
+def test_help_topics_are_completed(bare: Program, words: str, found: list[str]) -> None:
+    """Commands, their subcommands and `exit-codes` follow `help`."""
+    done = bare.ok(
+        _SECRETKIT_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(words.count(" ")),
+    )
+    assert done.text.splitlines() == [f"plain,{word}" for word in found]
+
+
 def test_completing_by_hand(cli: Program) -> None:
     """The variable of the completion scripts alone is a usage error."""
     done = cli(_SECRETKIT_COMPLETE="bash_complete")

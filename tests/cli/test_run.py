@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -257,3 +258,51 @@ def test_shim_export(cli: Program) -> None:
     assert cli("shim", "export", "out").code == 4
     cli.ok("shim", "export", "out", "--force")
     assert cli.ok("shim", "export", "out", "--json").json[0] == "out/secretkit-entrypoint"
+
+
+def test_help_lists_the_shims_options(bare: Program) -> None:
+    """`run --help` holds the shim's own list."""
+    text = bare.ok("run", "--help").text
+    assert "  --expand-file NAME    NAME_FILE=/path becomes NAME=<content> (repeatable)\n" in text
+
+
+def test_the_shim_of_render_dumps_no_core(cli: Program, memory: Path) -> None:
+    """Its limit is 0 whatever ours was; the command of `run` has the limit that we had."""
+    cli.create("db")
+    fifo = memory / "t.ini"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        ["sh", "-c", f"ulimit -S -c 4; exec {EXECUTABLE} render {fifo}:{memory}/out"],
+        cwd=cli.folder,
+        env=cli.environ,
+        stdout=subprocess.DEVNULL,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):  # a child that is gone already
+                folders = [Path("/proc") / number for number in children.read_text().split()]
+                shims = [f for f in folders if b"-entrypoint" in (f / "cmdline").read_bytes()]
+                if shims:
+                    break
+            time.sleep(0.01)
+        limits = (shims[0] / "limits").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert line.split()[4] == "0"
+
+
+def test_a_project_in_a_folder_that_is_not_unicode(cli: Program, memory: Path) -> None:
+    """Paths are bytes: [[entrypoint.render]] works from there."""
+    cli.create("db")
+    cli.write("t.ini", "p = <<db>>\n")
+    cli.write(
+        "secretkit.toml",
+        f'[[entrypoint.render]]\nsource = "t.ini"\ndestination = "{memory}/a"\n',
+    )
+    folder = cli.folder.rename(cli.folder.with_name(os.fsdecode(b"p\xff")))
+    assert cli.ok("run", "--", "cat", memory / "a", folder=folder).out == b"p = v1\n"
+    assert cli.ok("render", folder=folder).text == f"{memory}/a\n"

@@ -274,3 +274,15 @@ def test_a_value_stays_where_it_belongs(cli: Program, tmp_path: Path) -> None:
     for path in tmp_path.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert canary not in path.read_bytes(), path
+
+
+def test_rm_of_half_a_pair_names_the_other(cli: Program) -> None:
+    """The certificate stays, with a warning; both together go quietly."""
+    cli.ok("create", "web", "--generate", "tls")
+    assert cli.ok("rm", "web-key").lines == [
+        "secretkit: warning: web-cert is the other half of web-key and is still there:"
+        " secretkit rm web-cert"
+    ]
+    cli.ok("rm", "web-cert")
+    cli.ok("create", "web", "--generate", "tls")
+    assert cli.ok("rm", "web-key", "web-cert").lines == []
