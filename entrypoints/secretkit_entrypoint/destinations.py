@@ -3,6 +3,7 @@
 If one cannot be written, none is changed.
 """
 
+import _signal
 import posix
 
 from .errors import ShimError, show
@@ -10,6 +11,17 @@ from .mount import read_path
 
 FOLDER = getattr(posix, "O_PATH", posix.O_RDONLY) | posix.O_DIRECTORY | posix.O_CLOEXEC
 CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+
+# What ends a process from outside, but SIGKILL.
+ENDING = (
+    _signal.SIGHUP,
+    _signal.SIGINT,
+    _signal.SIGQUIT,
+    _signal.SIGTERM,
+    _signal.SIGUSR1,
+    _signal.SIGUSR2,
+    _signal.SIGALRM,
+)
 
 MEMORY = (b"tmpfs", b"ramfs")
 REFUSED = (b"/proc", b"/sys", b"/dev")
@@ -29,7 +41,12 @@ class Destination:
         self.owner = owner
         self._staged = self._aside = None
         self._placed = False
-        full = path if path.startswith(b"/") else posix.getcwdb() + b"/" + path
+        try:
+            full = path if path.startswith(b"/") else posix.getcwdb() + b"/" + path
+        except OSError:
+            raise self._problem(
+                "the working folder does not exist any more: write an absolute path"
+            ) from None
         parts = [part for part in full.split(b"/") if part not in (b"", b".")]
         if b".." in parts or not parts or path.endswith((b"/", b"/.")):
             raise self._problem("name a file, by a path without `..`")
@@ -187,7 +204,18 @@ def in_memory(device):
 
 
 def write(files):
-    """Writes all of `files`, pairs of Destination and content (bytes), or none of them."""
+    """Writes all of `files`, pairs of Destination and content (bytes), or none of them.
+
+    A signal that ends the process waits until no staged file can be left behind.
+    """
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDING)
+    try:
+        write_all(files)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
+
+def write_all(files):
     staged = []
     try:
         for destination, content in files:

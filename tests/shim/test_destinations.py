@@ -316,3 +316,37 @@ def test_an_optional_secret_renders_as_nothing(shim: Shim, tmp_path: Path, memor
     assert line.startswith(f"{source}:1:5: ")
     shim.output("--render", f"{source}:{path}", "--optional", "gone", "true")
     assert path.read_text() == 'a: ""\n'
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "TERM"])
+def test_a_signal_leaves_no_staged_file(
+    shim: Shim, template: str, tmp_path: Path, name: str
+) -> None:
+    """Ended while it writes: no file with a secret is left beside the destination."""
+    strace = need_program("strace")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    words = ("--allow-disk", "--render", f"{template}:{folder / 'app.yaml'}", "--", "sleep", "9")
+    inject = f"inject=fchmod:signal={name}:when=1"
+    argv = [strace, "-qq", "-o", "/dev/null", "-e", inject, *shim.argv(*words)]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False, timeout=60)
+    # strace ends as what it traces did.
+    ended = {"HUP": -1, "INT": 130, "TERM": -15}[name]
+    assert (done.returncode, done.stderr) == (ended, b"")
+    assert os.listdir(folder) == ["app.yaml"]
+
+
+def test_a_relative_destination_in_a_removed_folder_is_refused(
+    shim: Shim, template: str, tmp_path: Path
+) -> None:
+    """The working folder was deleted: one line, not an internal error."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    argv = shim.argv("--allow-disk", "--render", f"{template}:app.yaml", "true")
+    script = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *argv]
+    done = subprocess.run(script, cwd=gone, env=shim.environ, capture_output=True, check=False)
+    assert done.returncode == 125
+    assert done.stderr.decode() == (
+        "secretkit-entrypoint: error: destination app.yaml: the working folder does not exist any "
+        "more: write an absolute path\n"
+    )
