@@ -21,9 +21,13 @@ def read(path):
         raise ShimError(f"{file}: is not UTF-8") from None
     except RepeatedKeyError as error:
         raise ShimError(f"{file}: the key {error.args[0]} stands twice") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         place = f":{error.lineno}:{error.colno}"
         raise ShimError(f"{file}{place}: not JSON: {error.msg}") from None
+    except SurrogateError as error:
+        raise ShimError(f"{file}: {error.args[0]}") from None
+    except ValueError:
+        raise ShimError(f"{file}: a number in it has too many digits") from None
     except RecursionError:
         raise ShimError(f"{file}: nested too deeply") from None
     if not isinstance(table, dict):
@@ -41,6 +45,10 @@ def read(path):
 
 class RepeatedKeyError(ValueError):
     """A key that stands twice in one JSON object."""
+
+
+class SurrogateError(ValueError):
+    """A string that stands for no bytes."""
 
 
 def unique(pairs):
@@ -100,9 +108,14 @@ def text(name, value):
     """A string as bytes, not empty."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} must be a string that is not empty")
+    if "\0" in value:
+        raise ValueError(f"{name} must not hold a NUL")
     return to_bytes(value)
 
 
 def to_bytes(value):
     # Lone surrogates, which JSON can spell, stand for bytes that are no UTF-8, as in sys.argv.
-    return value.encode("utf-8", "surrogateescape")
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise SurrogateError("a string in it has half a character (such as \\ud800)") from None

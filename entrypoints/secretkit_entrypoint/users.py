@@ -76,7 +76,9 @@ def lookup(text, origin):
             f"{origin}: uid {uid} has no entry in {show(USERS)}, so it has no group: write "
             f"{uid}:GROUP"
         )
-    gid = int(entry[3])
+    gid = number(entry[3])
+    if gid is None:
+        raise ShimError(f"{origin}: user {show(entry[0])} has no group in {show(USERS)}")
     groups = {gid}
     for fields in entries(GROUPS):
         if entry[0] in fields[3].split(b","):
@@ -86,7 +88,11 @@ def lookup(text, origin):
 
 def number(text):
     """A uid or gid written as a number, or None for a name."""
-    return int(text) if text.isdigit() and int(text) <= LARGEST else None
+    digits = text.lstrip(b"0") or text[-1:]
+    # The length first: newer Pythons refuse to read very long numbers.
+    if digits.isdigit() and len(digits) <= 10 and int(digits) <= LARGEST:
+        return int(digits)
+    return None
 
 
 def find(path, name, wanted):
@@ -106,4 +112,4 @@ def entries(path):
         return []
     lines = read_path(path, "users").split(b"\n")
     split = [line.split(b":") for line in lines]
-    return [fields for fields in split if len(fields) > 3 and fields[2].isdigit()]
+    return [fields for fields in split if len(fields) > 3 and number(fields[2]) is not None]

@@ -39,6 +39,7 @@ def inherited():
     taken to be Python's doing where PEP 538 says that Python does it.
     """
     environ = dict(posix.environ)
+    environ.pop(b"", None)  # an entry `=x`, which Python cannot pass on
     if environ.get(b"LC_CTYPE") in COERCED and sys.version_info >= (3, 7):
         try:
             descriptor = posix.open(b"/proc/self/environ", posix.O_RDONLY | posix.O_CLOEXEC)

@@ -193,6 +193,7 @@ def test_user_gets_a_home_of_its_own(shim: Shim, secret) -> None:
             "--user: uid 77777 has no entry in /etc/passwd, so it has no group: write 77777:GROUP",
         ),
         ("nobody:", "--user nobody:: write USER or USER:GROUP"),
+        ("9" * 5000, f"--user: no user {'9' * 5000} in /etc/passwd"),
         ("99999999999", "--user: no user 99999999999 in /etc/passwd"),
     ],
 )
@@ -289,3 +290,17 @@ def test_a_launcher_without_its_package_says_what_to_copy(tmp_path: Path) -> Non
     assert done.returncode == 125
     assert done.stderr.decode().count("\n") == 1
     assert f"cannot load the package secretkit_entrypoint in {tmp_path}" in done.stderr.decode()
+
+
+def test_an_entry_without_a_name_does_not_hinder_the_start(shim: Shim) -> None:
+    """An inherited `=x` is left out: the process starts with all the rest."""
+    script = (
+        "import ctypes, sys\n"
+        "words = [word.encode() for word in sys.argv[1:]]\n"
+        "strings = lambda items: (ctypes.c_char_p * (len(items) + 1))(*items, None)\n"
+        "ctypes.CDLL(None).execve(words[0], strings(words), strings([b'=x', b'A=1']))\n"
+    )
+    command = shim.argv("--no-env", "--", "/bin/cat", "/proc/self/environ")
+    argv = [shim.python, "-ISc", script, *command]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"A=1\0", b"")

@@ -322,3 +322,29 @@ def test_without_compile_nothing_is_written_beside_the_code(
     every_shim.launcher = tmp_path / "shim" / LAUNCHER
     every_shim.output("--no-env", "true")
     assert list((tmp_path / "shim").rglob("__pycache__")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"env_all": ' + "9" * 5000 + "}", None),
+        ('{"secrets_dir": "\\ud800"}', "a string in it has half a character (such as \\ud800)"),
+        ('{"\\ud800": 1}', "a string in it has half a character (such as \\ud800)"),
+        ('{"secrets_dir": "/a\\u0000"}', "secrets_dir must not hold a NUL"),
+        ('{"env": {"A": "b\\u0000"}}', "env.A must not hold a NUL"),
+        ('{"require": ["\\u0000"]}', "require must not hold a NUL"),
+        (
+            '{"render": [{"source": "a\\u0000", "destination": "b"}]}',
+            "render[0].source must not hold a NUL",
+        ),
+    ],
+    ids=range(7),
+)
+def test_odd_json_gets_one_line(every_shim: Shim, config, prefix, text, line) -> None:
+    """Long numbers, lone surrogates and NULs are problems of the file, not of the shim."""
+    (problem,) = every_shim.problems(*config(text), "true")
+    if line is None:  # Pythons with and without a limit of digits
+        endings = ("env_all must be true or false", "a number in it has too many digits")
+        assert problem in [f"{prefix}: {ending}" for ending in endings]
+    else:
+        assert problem == f"{prefix}: {line}"
