@@ -216,7 +216,7 @@ class Group(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, text) for name, (_, text) in self.table.items()]
-        rows += [(name, one.get_short_help_str(70)) for name, one in self.commands.items()]
+        rows += [(name, one.get_short_help_str(200)) for name, one in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
