@@ -92,7 +92,7 @@ def test_bad_project_files(cli: Program) -> None:
 def test_check(cli: Program) -> None:
     """A sound store, and one with a byte changed: every finding is a line, exit 7."""
     cli.create("db")
-    assert cli.ok("check").text == "sound: 1 secrets, 1 versions, 2 audit entries\n"
+    assert cli.ok("check").text == "sound: 1 secret, 1 version, 2 audit entries\n"
     assert cli.ok("check", "--json").json == {
         "ok": True,
         "secrets": 1,
