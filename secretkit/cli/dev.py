@@ -11,6 +11,7 @@ import click
 from ..errors import NotFoundError, UsageError
 from .command import App, Group, pass_app
 from .output import counted
+from .steps import warn_of_foreign
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -49,6 +50,7 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
             app.out.say(f"created {new.name} v1 from generator {new.generator}")
         folder = mount.up(store, path, on_disk=on_disk, mode=file_mode)
         secrets = folder.versions
+        warn_of_foreign(app, folder, store)
     if on_disk:
         app.out.warn(
             f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"

@@ -9,6 +9,7 @@ from ..errors import MountError
 from .command import App
 
 if TYPE_CHECKING:
+    from ..mount import DevFolder
     from ..store import Store
 
 
@@ -40,8 +41,6 @@ def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | No
 
 def refresh_steps(app: App, store: Store) -> list[Step]:
     """The last step of every change: the dev folders that are up follow the store."""
-    if not (store.folder / ".secretkit" / "dev").is_dir():
-        return []
     from .. import mount
 
     up = [str(folder.path) for folder in mount.folders(store.folder) if folder.is_up]
@@ -56,6 +55,17 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
             ) from None
         for folder in refreshed:
             app.out.say(f"refreshed {folder.path}")
+            warn_of_foreign(app, folder, store)
         return ()
 
     return [Step(f"refresh {', '.join(up)}", act)] if up else []
+
+
+def warn_of_foreign(app: App, folder: DevFolder, store: Store) -> None:
+    """Say which secrets are not in the folder, because something of the user's is at their name."""
+    names = [one.name for one in folder.states(store) if one.state == "foreign" and one.current]
+    if names:
+        app.out.warn(
+            f"{folder.path} holds what secretkit did not write, {', '.join(names)}: it stays;"
+            " move it away, then `secretkit dev up`"
+        )

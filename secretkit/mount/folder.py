@@ -1,9 +1,9 @@
 """Dev folders: made, refreshed and wiped, with a record of which version lies where.
 
 A dev folder in memory is a private *home* on tmpfs, `<base>/<id>/`, 0700, that holds the folder
-`secrets` (0755, files 0444: inside a container any user may read them) and the record; DIR is a
-link to `secrets`. On disk DIR is the folder itself. `.secretkit/dev/<id>.json` says in both cases
-that DIR is ours. Names of secrets are written to disk only where they are file names anyway.
+`secrets` (0755, files 0444: inside a container any user may read them); DIR is a link to that. On
+disk DIR is the folder itself. What is ours is recorded beside the user's keys and never in the
+project: whoever can write to a project could record there that anything is.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConflictError, MountError, SecretNotFoundError
-from ..store import Store
+from ..errors import ConflictError, InvalidNameError, MountError, SecretNotFoundError
+from ..naming import check_name
+from ..store import Store, files
 from . import private
 
 FILE_MODE = 0o444
-_RECORDS = ".secretkit/dev"
 _IGNORE = ".gitignore"
+_IGNORE_ALL = b"*\n"
 _KEEP = frozenset((_IGNORE,))
 _HOME = re.compile(r"/secretkit(-[0-9]+)?/[0-9a-f]{24}/secrets$")
+# What a file is when it is not written anew.
+_LEAVE = ("same", "foreign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class DevFolder:
     @property
     def is_up(self) -> bool:
         """Whether the folder is there; one in memory is gone after a reboot."""
-        return self._record.exists() and self.place.is_dir() and self._is_linked
+        return self._is_safe and self._is_linked and self._record.exists()
 
     @property
     def versions(self) -> Mapping[str, int]:
@@ -73,42 +77,61 @@ class DevFolder:
         """Every name in the folder or the store, by name; reads no value."""
         current = {secret.name: secret.current for secret in store.list()}
         entries = self._entries()
-        files = {path.name for path in self.place.iterdir()} - _KEEP if self.is_up else set()
+        found = {path.name for path in self.place.iterdir()} - _KEEP if self._is_safe else set()
         return tuple(
             FileState(
                 name,
                 entries[name][0] or None if name in entries else None,
                 current.get(name),
-                self._state(name, entries.get(name), current.get(name), name in files),
+                self._state(name, entries.get(name), current.get(name), name in found),
             )
-            for name in sorted({*current, *entries, *files})
+            for name in sorted({*current, *entries, *found})
         )
 
     # -- what is written -------------------------------------------------------------------------
 
     @property
     def _record(self) -> Path:
-        if self.home:
-            return self.home / "files.json"
         return _pointer(self.project, self.path).with_suffix(".files")
+
+    @property
+    def _is_safe(self) -> bool:
+        """Whether `place` is a folder, no link, where nobody has put another since it was made."""
+        if self.home:
+            above = private.is_private(self.home.parent) and private.is_private(self.home)
+            trusted = above and private.in_memory(self.home)
+        else:
+            trusted = self.path.parent.resolve() == self.path.parent
+        return trusted and os.path.isdir(self.place) and not self.place.is_symlink()
 
     @property
     def _is_linked(self) -> bool:
         if not self.home:
-            return not self.path.is_symlink()
+            return True
         return self.path.is_symlink() and self.path.readlink() == self.place
 
     def _entries(self) -> dict[str, list[int]]:
         """By secret: version (0 while it is being written), inode, size, mtime in ns."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             found = json.loads(self._record.read_bytes())
-            if isinstance(found, dict):
-                return found
-        return {}
+            shaped = isinstance(found, dict) and all(
+                check_name(name)
+                and isinstance(entry, list)
+                and [type(number) for number in entry] == [int] * 4
+                for name, entry in found.items()
+            )
+        except (OSError, ValueError, RecursionError, InvalidNameError):
+            return {}
+        return found if shaped else {}
 
     def _state(self, name: str, entry: list[int] | None, current: int | None, present: bool) -> str:
+        if present and _is_folder(self.place / name):
+            return "foreign"
+        if present and entry is None:
+            # In memory all is ours, and a record that was lost must not block the secret for ever.
+            return "changed" if self.home and current else "foreign"
         if entry is None:
-            return "foreign" if present else "missing"
+            return "missing"
         if not present:
             return "missing" if current else "removed"
         if current is None:
@@ -122,14 +145,12 @@ class DevFolder:
         entries = self._entries()
         states = self.states(store)
         gone = [one.name for one in states if one.current is None and one.name in entries]
-        wanted = [one.name for one in states if one.current and one.state != "same"]
-        for leftover in self.place.glob("..*"):
-            leftover.unlink()
+        wanted = [one.name for one in states if one.current and one.state not in _LEAVE]
+        private.remove_leftovers(self.place)
         if not gone and not wanted and self._record.exists():
             return None
         for name in gone:
-            (self.place / name).unlink(missing_ok=True)
-            del entries[name]
+            self._remove(name, entries.pop(name))
         # First the names, so that a file is ours even if we are killed right after writing it.
         entries.update({name: [0, 0, 0, 0] for name in wanted})
         self._save(entries)
@@ -142,6 +163,13 @@ class DevFolder:
             entries[name] = [value.version, found.st_ino, found.st_size, found.st_mtime_ns]
         return self._save(entries)
 
+    def _remove(self, name: str, entry: list[int]) -> None:
+        """Delete the file of a secret; on disk only as we wrote it, not what a user put there."""
+        path = self.place / name
+        written = not entry[0] or _stamp(path) == entry[1:]
+        if (self.home or written) and not _is_folder(path):
+            path.unlink(missing_ok=True)
+
     def _save(self, entries: Mapping[str, list[int]]) -> None:
         private.write_file(self._record, json.dumps(entries).encode(), 0o600)
 
@@ -153,9 +181,30 @@ def _stamp(path: Path) -> list[int] | None:
     return None
 
 
+def _is_folder(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISDIR(path.lstat().st_mode)
+    return False
+
+
+def _records(project: Path) -> Path:
+    """Where it is recorded which folders are dev folders of `project`; need not exist yet."""
+    return files.keys_folder().parent / "dev" / sha256(os.fsencode(project)).hexdigest()[:24]
+
+
+def _has_records(project: Path) -> bool:
+    """Whether there are any; raises StorePermissionError if others could have written them."""
+    records = _records(project)
+    if not os.path.isdir(records):
+        return False
+    for folder in (records.parent, records):
+        files.check_private_folder(folder)
+    return True
+
+
 def _pointer(project: Path, path: Path) -> Path:
     """The file that says that `path` is a dev folder of `project`."""
-    return project / _RECORDS / f"{_id(project, path)}.json"
+    return _records(project) / f"{_id(project, path)}.json"
 
 
 def _id(project: Path, path: Path) -> str:
@@ -165,11 +214,13 @@ def _id(project: Path, path: Path) -> str:
 @contextlib.contextmanager
 def _alone(project: Path) -> Iterator[None]:
     """One process at a time changes the dev folders of a project."""
-    records = project / _RECORDS
-    private.make_private(records)
+    records = _records(project)
+    for folder in (records.parent, records):
+        files.make_private_folder(folder)
     fd = private.open_private(records)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
+        private.remove_leftovers(records)
         yield
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
@@ -180,12 +231,16 @@ def _alone(project: Path) -> Iterator[None]:
 
 def folders(project: Path) -> tuple[DevFolder, ...]:
     """The dev folders of a project, by path, up or gone."""
-    found = (_read(project, path) for path in (project / _RECORDS).glob("*.json"))
+    if not _has_records(project):
+        return ()
+    found = (_read(project, path) for path in _records(project).glob("*.json"))
     return tuple(sorted((one for one in found if one), key=lambda one: one.path))
 
 
 def locate(project: Path, path: Path) -> DevFolder | None:
     """The dev folder at `path`, if it is one of this project."""
+    if not _has_records(project):
+        return None
     return _read(project, _pointer(project, _absolute(path)))
 
 
@@ -195,15 +250,13 @@ def _read(project: Path, pointer: Path) -> DevFolder | None:
         path = Path(entry["folder"])
         home = Path(entry["home"]) if entry["home"] else None
         mode = int(entry["mode"], 8)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    # A copy of the project has a copy of the record, but the folder is the original's.
-    if pointer != _pointer(project, path):
+        ours = pointer == _pointer(project, path) and not mode & ~0o777
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     # Nothing but a home that we would have made ourselves is ever written to or wiped.
-    if home and not (home.name == pointer.stem and home.parent.name.startswith("secretkit")):
+    if home and not (home.name == pointer.stem and _HOME.search(f"{home}/secrets")):
         return None
-    return DevFolder(project, path, home, mode)
+    return DevFolder(project, path, home, mode) if ours else None
 
 
 def _absolute(path: Path) -> Path:
@@ -215,9 +268,10 @@ def _absolute(path: Path) -> Path:
 def up(store: Store, path: Path, *, on_disk: bool = False, mode: int = FILE_MODE) -> DevFolder:
     """Make the dev folder `path`, or bring it up to date; returns it.
 
-    `mode` is that of the files. `on_disk` writes a real folder instead of one in memory with a
-    link to it. Raises ConflictError if something that is not ours is at `path`, MountError if
-    there is no memory file system or a place cannot be trusted.
+    `mode` is that of the files, 0 to 0777. `on_disk` writes a real folder instead of one in memory
+    with a link to it; what a user put there at the name of a secret stays. Raises ConflictError if
+    something that is not ours is at `path`, MountError if there is no memory file system or a
+    place cannot be trusted.
     """
     path = _absolute(path)
     with _alone(store.folder):
@@ -225,20 +279,21 @@ def up(store: Store, path: Path, *, on_disk: bool = False, mode: int = FILE_MODE
         _check_free(path, before)
         if before and before.on_disk != on_disk:
             _wipe(before)
+            _check_free(path, None)
         home = None if on_disk else private.base() / _id(store.folder, path)
         if before and before.home and before.home != home:
             _remove_home(before.home)
         if before and before.mode != mode:
-            for name in before.versions:
-                (before.place / name).unlink(missing_ok=True)
-        folder = DevFolder(store.folder, path, home, mode)
-        entry = {"folder": str(path), "home": str(home) if home else None, "mode": f"{mode:04o}"}
-        private.write_file(_pointer(store.folder, path), json.dumps(entry).encode(), 0o600)
+            for name, entry in before._entries().items():
+                before._remove(name, entry)
+        folder = DevFolder(store.folder, path, home, mode & 0o777)
+        record = {"folder": str(path), "home": str(home) if home else None, "mode": f"{mode:04o}"}
+        private.write_file(_pointer(store.folder, path), json.dumps(record).encode(), 0o600)
         if home:
             private.make_private(home)
         _make(folder.place)
-        if not home:
-            private.write_file(folder.place / _IGNORE, b"*\n", 0o644)
+        if not home and not os.path.lexists(path / _IGNORE):
+            private.write_file(path / _IGNORE, _IGNORE_ALL, 0o644)
         folder._write(store)
         if home and not folder._is_linked:
             if path.is_dir() and not path.is_symlink():
@@ -285,7 +340,7 @@ def refresh(store: Store) -> tuple[DevFolder, ...]:
 
     Returns those. Raises MountError, after trying each, if one cannot be written.
     """
-    if not (store.folder / _RECORDS).is_dir():
+    if not _has_records(store.folder):
         return ()
     done = []
     with _alone(store.folder):
@@ -306,7 +361,7 @@ def down(project: Path, path: Path | None = None) -> tuple[DevFolder, ...]:
         path = _absolute(path)
         if locate(project, path) is None:
             _check_free(path, None)
-    if not (project / _RECORDS).is_dir():
+    if not _has_records(project):
         return ()
     with _alone(project):
         wanted = [one for one in folders(project) if path in (None, one.path)]
@@ -320,19 +375,20 @@ def _wipe(folder: DevFolder) -> None:
         _remove_home(folder.home)
         if folder.path.is_symlink() and folder.path.readlink() == folder.place:
             folder.path.unlink()
-    elif folder.path.is_dir() and not folder.path.is_symlink():
-        for name in folder._entries():
-            (folder.path / name).unlink(missing_ok=True)
-        for leftover in folder.path.glob("..*"):
-            leftover.unlink()
+    elif folder._is_safe:
+        for name, entry in folder._entries().items():
+            folder._remove(name, entry)
+        private.remove_leftovers(folder.path)
         if {path.name for path in folder.path.iterdir()} <= _KEEP:
-            (folder.path / _IGNORE).unlink(missing_ok=True)
-            folder.path.rmdir()
+            ignore = folder.path / _IGNORE
+            if ignore.is_file() and not ignore.is_symlink() and ignore.read_bytes() == _IGNORE_ALL:
+                ignore.unlink()
+            if not os.path.lexists(ignore):
+                folder.path.rmdir()
     folder._record.unlink(missing_ok=True)
     _pointer(folder.project, folder.path).unlink(missing_ok=True)
 
 
 def _remove_home(home: Path) -> None:
-    if home.is_dir() and not home.is_symlink():
-        os.close(private.open_private(home))
+    if private.is_private(home) and private.in_memory(home):
         shutil.rmtree(home)

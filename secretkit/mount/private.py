@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ..errors import MountError
 
 _MEMORY = ("tmpfs", "ramfs")
 _RUN = "run-"
+_TEMPORARY = re.compile(r"\.\.secretkit-[0-9a-f]{16}")
 
 
 def bases() -> Iterator[Path]:
@@ -22,7 +24,7 @@ def bases() -> Iterator[Path]:
     `$XDG_RUNTIME_DIR` (XDG Base Directory: owned by the user, 0700), then `/dev/shm`.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/") and _is_private(Path(runtime)) and in_memory(Path(runtime)):
+    if runtime.startswith("/") and is_private(Path(runtime)) and in_memory(Path(runtime)):
         yield Path(runtime) / "secretkit"
     shared = Path("/dev/shm")  # noqa: S108 - its child is made 0700 and its owner is checked
     if in_memory(shared) and os.access(shared, os.W_OK):
@@ -85,7 +87,8 @@ def open_private(path: Path) -> int:
     return fd
 
 
-def _is_private(path: Path) -> bool:
+def is_private(path: Path) -> bool:
+    """Whether `path` is a folder of ours, no link, closed to others."""
     with contextlib.suppress(OSError):
         found = path.lstat()
         own = found.st_uid == os.geteuid() and not found.st_mode & 0o077
@@ -99,9 +102,7 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
     The name in between starts with two dots, which readers of a mount skip. Returns the file's
     stat, in which inode, size and times are those that a later look must find.
     """
-    temporary = path.with_name(f"..{path.name}")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
+    temporary = path.with_name(f"..secretkit-{os.urandom(8).hex()}")
     fd = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
     )
@@ -118,6 +119,13 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
     finally:
         os.close(fd)
     return found
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a `write_file` that was killed left in `folder`, and nothing else."""
+    for path in folder.glob("..secretkit-*"):
+        if _TEMPORARY.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def records(cli: Program) -> Path:
+    return Path(cli.environ["XDG_CONFIG_HOME"]) / "secretkit" / "dev"
+
+
 def states(cli: Program) -> dict[str, str]:
     (folder,) = cli.ok("dev", "status", "--json").json
     return {one["name"]: one["state"] for one in folder["secrets"]}
@@ -121,7 +125,7 @@ def test_status_says_what_differs(cli: Program) -> None:
         cli.create(name)
     folder = cli.folder / "dev-secrets"
     cli.ok("dev", "up")
-    hidden = cli.folder / ".secretkit" / "dev"
+    hidden = records(cli)
     hidden.rename(cli.folder / "aside")
     cli.ok("rotate", "behind", "-", input=b"v2")
     cli.create("new")
@@ -243,6 +247,8 @@ def test_what_is_not_ours_is_not_touched(cli: Program, kind: str, on_disk: tuple
     other = cli.folder / "other"
     other.mkdir()
     {"folder": path.mkdir, "file": path.touch, "link": lambda: path.symlink_to(other)}[kind]()
+    if kind == "folder":
+        (path / "kept").touch()
     for done in (cli("dev", "up", *on_disk), cli("dev", "down", "dev-secrets")):
         assert done.code == 4
         assert done.lines == [
@@ -273,7 +279,7 @@ def test_down_wipes_and_can_be_repeated(cli: Program, memory: Path) -> None:
     assert cli.ok("dev", "down").lines == ["secretkit: no dev folder is up"]
     assert cli.ok("dev", "down", "--json").json == []
     assert [path for path in memory.rglob("*") if path.is_file()] == []
-    assert list((cli.folder / ".secretkit" / "dev").iterdir()) == []
+    assert [path for path in records(cli).rglob("*") if path.is_file()] == []
 
 
 def test_on_disk(cli: Program) -> None:
@@ -362,3 +368,112 @@ def test_a_full_memory(cli: Program, memory: Path) -> None:
         assert (cli.folder / "dev-secrets" / "db").read_bytes() == b"v1"
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_records_in_the_project_are_not_read(cli: Program) -> None:
+    """Whoever can write to the project alone cannot name a folder to be filled or wiped."""
+    cli.create("db")
+    cli.ok("dev", "up", "--on-disk")
+    hidden = cli.folder / ".secretkit" / "dev"
+    assert not hidden.exists()
+    shutil.copytree(next(records(cli).iterdir()), hidden)
+    victim = cli.folder.parent / "victim"
+    victim.mkdir()
+    (victim / "db").write_bytes(b"kept")
+    shutil.rmtree(records(cli))
+    for path in hidden.iterdir():
+        path.write_text(path.read_text().replace(str(cli.folder / "dev-secrets"), str(victim)))
+    assert cli.ok("dev", "status", "--json").json == []
+    assert cli.ok("rotate", "db", "-", input=b"v2").lines == []
+    assert cli.ok("dev", "down").lines == ["secretkit: no dev folder is up"]
+    assert files(victim) == {"db": b"kept"}
+
+
+def test_a_parent_that_became_a_link(cli: Program) -> None:
+    """A folder on disk whose parent leads elsewhere now is neither filled nor wiped."""
+    (cli.folder / "a").mkdir()
+    cli.create("db")
+    cli.ok("dev", "up", "--on-disk", "a/d")
+    (cli.folder / "a").rename(cli.folder / "was")
+    victim = cli.folder.parent / "victim"
+    (victim / "d").mkdir(parents=True)
+    (victim / "d" / "db").write_bytes(b"kept")
+    (cli.folder / "a").symlink_to(victim)
+    assert cli.ok("rotate", "db", "-", input=b"v2").lines == []
+    cli.ok("dev", "down")
+    assert files(victim / "d") == {"db": b"kept"}
+
+
+def test_records_that_others_can_write(cli: Program) -> None:
+    """Records open to others are refused."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    records(cli).chmod(0o777)
+    done = cli("dev", "down")
+    assert done.code == 7
+    assert done.lines[0] == f"secretkit: error: {records(cli)} is open to others, mode 0777"
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+
+
+def test_a_users_files_on_disk_stay(cli: Program) -> None:
+    """On disk nothing that secretkit did not write is replaced or deleted; a warning says so."""
+    cli.create("db")
+    folder = cli.folder / "dev-secrets"
+    cli.ok("dev", "up", "--on-disk")
+    (folder / "api-key").write_bytes(b"mine")
+    (folder / "..note").write_bytes(b"mine")
+    (folder / "..data").mkdir()
+    (folder / "taken").mkdir()
+    leftover = folder / "..secretkit-0123456789abcdef"
+    leftover.write_bytes(b"left by a kill")
+    warning = (
+        f"secretkit: warning: {folder} holds what secretkit did not write, %s: it stays;"
+        " move it away, then `secretkit dev up`"
+    )
+    assert cli.ok("create", "api-key", "-", input=b"v1").lines[-1] == warning % "api-key"
+    assert cli.ok("create", "taken", "-", input=b"v1").lines[-1] == warning % "api-key, taken"
+    assert cli.ok("rotate", "api-key", "-", input=b"v2").lines[-1] == warning % "api-key, taken"
+    assert not leftover.exists()
+    (folder / "db").unlink()
+    (folder / "db").write_bytes(b"replaced")
+    assert cli.ok("dev", "down").lines[0] == (
+        f"secretkit: warning: {folder} stays, with files that secretkit did not write"
+    )
+    found = {path.name: path.is_dir() or path.read_bytes() for path in folder.iterdir()}
+    assert found == {
+        ".gitignore": b"*\n",
+        "..data": True,
+        "..note": b"mine",
+        "api-key": b"mine",
+        "db": b"replaced",
+        "taken": True,
+    }
+
+
+def test_a_users_gitignore_stays(cli: Program) -> None:
+    """A .gitignore that is there is not overwritten, and not deleted with the folder."""
+    cli.create("db")
+    cli.ok("dev", "up", "--on-disk")
+    folder = cli.folder / "dev-secrets"
+    (folder / ".gitignore").write_bytes(b"*\n!kept\n")
+    cli.ok("dev", "up", "--on-disk")
+    cli.ok("dev", "down")
+    assert files(folder) == {".gitignore": b"*\n!kept\n"}
+
+
+def test_the_memory_became_anothers(cli: Program, memory: Path) -> None:
+    """Where another user has taken the place in memory, looking does not abort."""
+    from tests.needs import need_root
+
+    need_root()
+    cli.create("db")
+    cli.ok("dev", "up")
+    home = Path(os.readlink(cli.folder / "dev-secrets")).parent
+    for path in (home, home.parent):
+        os.chown(path, 12345, 12345)
+    assert cli.ok("dev", "status").text.startswith(f"{cli.folder}/dev-secrets: gone, in memory")
+    text = cli("doctor").text
+    assert f"the dev folder is gone, {cli.folder}/dev-secrets" in text
+    assert cli.ok("rotate", "db", "-", input=b"v2").lines == []
+    cli.ok("dev", "down")
+    assert (home / "secrets" / "db").read_bytes() == b"v1"

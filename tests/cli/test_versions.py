@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.cli.program import Program
 
@@ -130,7 +131,7 @@ def test_prune_leaves_what_a_dev_folder_holds(cli: Program) -> None:
     rotated(cli, times=3)
     cli.ok("dev", "up")
     # The folder stays behind, as after a refresh that failed.
-    hidden = cli.folder / ".secretkit" / "dev"
+    hidden = Path(cli.environ["XDG_CONFIG_HOME"]) / "secretkit" / "dev"
     hidden.rename(cli.folder / "aside")
     for value in (b"v4", b"v5"):
         cli.ok("rotate", "db", "-", input=value)

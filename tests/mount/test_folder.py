@@ -133,20 +133,54 @@ def test_a_planted_record_wipes_nothing(store: Store, tmp_path: Path) -> None:
     (victim / "secrets" / "kept").write_text("x")
     store.create("a", b"1")
     folder = mount.up(store, store.folder / "dev")
-    (pointer,) = (store.folder / ".secretkit" / "dev").glob("*.json")
+    (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
     pointer.write_text(pointer.read_text().replace(str(folder.home), str(victim)))
     assert mount.folders(store.folder) == ()
     mount.down(store.folder)
     assert (victim / "secrets" / "kept").exists()
 
 
-def test_a_damaged_record_is_passed_over(store: Store) -> None:
+def test_a_damaged_record_is_passed_over(store: Store, tmp_path: Path) -> None:
     """Nonsense in a record is no traceback; what is at DIR is then not ours."""
     store.create("a", b"1")
     folder = mount.up(store, store.folder / "dev")
-    (pointer,) = (store.folder / ".secretkit" / "dev").glob("*.json")
+    (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
     for text in ("", "[]", "{}", '{"folder": 1, "home": null, "mode": "x"}', "\xff"):
         pointer.write_text(text, encoding="latin-1")
         assert mount.folders(store.folder) == ()
         with pytest.raises(ConflictError):
             mount.up(store, folder.path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[" * 100_000,
+        '{"../../victim": [1, 0, 0, 0]}',
+        '{"/etc/passwd": [1, 0, 0, 0]}',
+        '{"a": [1, 0, 0]}',
+        '{"a": [true, 0, 0, 0]}',
+        '{"a": "1234"}',
+    ],
+)
+def test_malformed_entries_are_none(store: Store, tmp_path: Path, text: str) -> None:
+    """Entries of another shape, or names that no secret has, count as nothing recorded."""
+    (tmp_path / "victim").write_text("kept")
+    store.create("a", b"1")
+    folder = mount.up(store, store.folder / "dev", on_disk=True)
+    (record,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.files")
+    record.write_text(text)
+    assert dict(folder.versions) == {}
+    assert mount.refresh(store) == (folder,)
+    mount.down(store.folder)
+    assert (tmp_path / "victim").read_text() == "kept"
+    assert [path.name for path in sorted(folder.path.iterdir())] == [".gitignore", "a"]
+
+
+def test_a_record_with_another_mode_is_passed_over(store: Store, tmp_path: Path) -> None:
+    """No file is ever made setuid: a mode above 0777 is not believed."""
+    mount.up(store, store.folder / "dev")
+    (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
+    pointer.write_text(pointer.read_text().replace("0444", "4444"))
+    assert mount.folders(store.folder) == ()
