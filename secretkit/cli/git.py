@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def ignores(path: Path) -> bool | None:
-    """Whether git ignores `path`; None without git, or outside a work tree."""
+    """Whether git ignores `path`, or all that is in it; None without git or a work tree."""
+    if path.is_dir() and not path.is_symlink():
+        path /= "anything"  # a folder ignores its content by a .gitignore of its own
     done = _run(path.parent, "check-ignore", "--quiet", path.name)
     return None if done is None or done.returncode not in (0, 1) else done.returncode == 0
 
