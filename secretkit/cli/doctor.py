@@ -152,18 +152,18 @@ def _git(folder: Path) -> Iterator[Diagnosis]:
         if git.tracks(path):
             yield Diagnosis(
                 ERROR,
-                f"{path} is in version control",
+                f"{path.name} is in version control",
                 f"git rm -r --cached {path.name}; whoever has a copy of a store and the key"
                 " reads it",
             )
         elif git.ignores(path) is False:
             yield Diagnosis(
                 ERROR,
-                f"git does not ignore {path}",
+                f"git does not ignore {path.name}",
                 f"echo {path.name} >> {path.parent}/.gitignore",
             )
         elif git.ignores(path):
-            yield Diagnosis(OK, f"git ignores {path}")
+            yield Diagnosis(OK, f"git ignores {path.name}")
 
 
 def _store(store: Store) -> Iterator[Diagnosis]:
