@@ -6,6 +6,8 @@ from .errors import ShimError, did_you_mean, show
 
 LIMIT = 1 << 20  # bytes
 
+GRAMMAR = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 # O_NONBLOCK: opening a FIFO must not wait for its writer.
 FLAGS = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
 DIRECT = FLAGS | posix.O_NOFOLLOW
@@ -48,6 +50,12 @@ class Mount:
             self._names = sorted(name for name in names if not name.startswith(b"."))
         return self._names
 
+    def _present(self):
+        try:
+            return self.names()
+        except ShimError:
+            return []
+
     def has(self, name):
         """Whether there is an entry of that name, readable or not."""
         return exists(self.path(name))
@@ -57,11 +65,7 @@ class Mount:
         content = self._contents.get(name)
         if content is None:
             if b"/" in name or name[:2] == b".." or name in (b"", b"."):
-                # Not shown: a value offered in place of a name is likely to end here.
-                raise ShimError(
-                    "what is given as the name of a secret cannot be one: it names a file in "
-                    f"{show(self.folder)} (without `/`, not starting with `..`)"
-                )
+                raise self._no_name()
             path = self.folder + b"/" + name
             try:
                 descriptor = posix.open(path, DIRECT)
@@ -122,7 +126,19 @@ class Mount:
             )
         return descriptor
 
+    def _no_name(self):
+        # Not shown: a value offered in place of a name is likely to end here.
+        return ShimError(
+            "what is given as the name of a secret cannot be one: it names a file in "
+            f"{show(self.folder)} (letters, digits, `-`, `_` and `.`, at most 64, not starting "
+            "with `..`)"
+        )
+
     def _unreadable(self, name, error):
+        # A file of any name is read. Where there is none, the grammar of Swarm's names tells
+        # what may be shown.
+        if (len(name) > 64 or name.translate(None, GRAMMAR)) and name not in self._present():
+            return self._no_name()
         if not isinstance(error, FileNotFoundError):
             return unreadable(name, self.path(name), error)
         try:

@@ -128,6 +128,9 @@ class Environment:
             return
         if self.environ.get(name):
             raise ShimError(f"both {show(name)} and {show(variable)} are set (but are exclusive)")
+        if b"/" not in path and not exists(path):
+            # Not shown: it may be the value itself.
+            raise ShimError(f"{show(variable)} names no file: it has to be a path")
         folder, _, secret = path.rpartition(b"/")
         inside = folder == self.mount.folder
         if not inside:
@@ -204,8 +207,10 @@ def check_name(name, allowed, origin):
     (str) or the name of a secret (bytes).
     """
     if name.translate(None, IDENTIFIER) or name[:1].isdigit() or not name:
+        # What an option names may be a value, given by mistake; the name of a file is none.
+        shown = "what it names" if isinstance(origin, str) else show(name)
         raise ShimError(
-            f"{label(origin)}: {show(name)} cannot be the name of a variable (letters, digits "
+            f"{label(origin)}: {shown} cannot be the name of a variable (letters, digits "
             "and _, not starting with a digit): name one with --env NAME=SECRET"
         )
     upper = name.upper()

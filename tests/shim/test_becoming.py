@@ -304,3 +304,15 @@ def test_an_entry_without_a_name_does_not_hinder_the_start(shim: Shim) -> None:
     argv = [shim.python, "-ISc", script, *command]
     done = subprocess.run(argv, capture_output=True, check=False)
     assert (done.stdout, done.stderr) == (b"A=1\0", b"")
+
+
+def test_an_interrupt_while_the_package_loads_is_quiet(tmp_path: Path) -> None:
+    """Ctrl-C before the shim's own handling: status 130 and no traceback."""
+    launcher = tmp_path / "secretkit-entrypoint"
+    launcher.write_bytes(LAUNCHER.read_bytes())
+    package = tmp_path / "secretkit_entrypoint"
+    package.mkdir()
+    (package / "launch.py").write_text("import _signal, posix\nposix.kill(posix.getpid(), 2)\n")
+    argv = [sys.executable, "-ISB", launcher, "true"]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")

@@ -167,12 +167,14 @@ def test_a_folder_that_is_missing_says_what_to_do(shim: Shim, mount: Path) -> No
     assert shim.variables("--env", "A=a", "--optional", "a") == {}
 
 
-@pytest.mark.parametrize("name", ["../outside", "sub/a", "..data", ".", "s3cr3t/value=="])
+@pytest.mark.parametrize(
+    "name", ["../outside", "sub/a", "..data", ".", "s3cr3t/value==", "s3cret!", "x" * 65]
+)
 def test_what_cannot_be_a_name_is_not_echoed(shim: Shim, mount: Path, name: str) -> None:
     """A name that leaves the mount is refused; a value given in its place is not repeated."""
     assert shim.problems("--env", f"A={name}", "true") == [
         "what is given as the name of a secret cannot be one: it names a file in "
-        f"{mount} (without `/`, not starting with `..`)"
+        f"{mount} (letters, digits, `-`, `_` and `.`, at most 64, not starting with `..`)"
     ]
 
 

@@ -114,8 +114,7 @@ def test_a_name_that_is_no_identifier_is_refused(shim: Shim, secret, name: str) 
         "cannot be the name of a variable (letters, digits and _, not starting with a digit): "
         "name one with --env NAME=SECRET"
     )
-    shown = name.replace("\n", "\\n")
-    assert shim.problems("--env", f"{name}=a", "true") == [f"--env: {shown} {rule}"]
+    assert shim.problems("--env", f"{name}=a", "true") == [f"--env: what it names {rule}"]
     secret("1st", b"1")
     assert shim.problems("true") == [f"secret 1st: 1ST {rule}"]
 
@@ -235,3 +234,9 @@ def test_pristine_keeps_only_what_is_preserved(every_shim: Shim, secret) -> None
     words = ("--pristine", "--preserve", "PATH", "--preserve", "TZ", "--preserve", "GONE")
     env = {b"TZ": b"UTC", b"LANG": b"C.UTF-8"}
     assert every_shim.variables(*words, env=env) == {b"TZ": b"UTC", b"A": b"1"}
+
+
+def test_a_value_in_place_of_a_path_is_not_echoed(shim: Shim) -> None:
+    """A value in NAME_FILE, by mistake, is not repeated."""
+    lines = shim.problems("--expand-file", "PW", "true", env={b"PW_FILE": b"hunter2"})
+    assert lines == ["PW_FILE names no file: it has to be a path"]
