@@ -98,7 +98,8 @@ def test_commands_load_what_they_need(
 ) -> None:
     """Help loads no store; show and ls load the store, and no docker, jinja2 or rich."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
     program = [str(Path(sysconfig.get_path("scripts")) / "secretkit")]
     subprocess.run([*program, "init"], check=True, capture_output=True)
     subprocess.run(
