@@ -45,7 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         # As installed: with compiled modules, which the first run below writes if need be.
         environ = {key: value for key, value in os.environ.items() if key[:6] != "PYTHON"}
-        environ |= {"XDG_CONFIG_HOME": folder, "SECRETKIT_PROJECT": folder}
+        project = Path(folder) / "project"
+        project.mkdir()
+        (project / "secretkit.toml").touch()
+        environ |= {"XDG_CONFIG_HOME": folder, "SECRETKIT_PROJECT": str(project)}
         for command in (["-q", "init"], ["-q", "create", "db-password", "--generate", "password"]):
             subprocess.run([secretkit, *command], env=environ, check=True, stdout=sys.stderr)
         commands = {
