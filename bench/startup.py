@@ -132,7 +132,7 @@ class Bench:
         """
         arguments = ["--check", *self.variables(20)[len(self.shim) :]]
         code = f"import sys; sys.path.insert(0, {str(self.folder / 'shim')!r})\n"
-        code += f"from secretkit_entrypoint.main import main\nmain({arguments!r}, len)\n"
+        code += f"from secretkit_entrypoint.main import main\nmain({arguments!r})\n"
         return peak(self.python, code) / peak(self.python, "")
 
 

@@ -1,7 +1,7 @@
 """--compile: what an image build does once, so that no start has to.
 
 Every module gets its .pyc, and the modules that a start needs together go into one file, which
-launch.py loads: opening a file and asking the import system costs a module more than running
+load_group loads: opening a file and asking the import system costs a module more than running
 it does.
 """
 
@@ -10,14 +10,19 @@ import os
 import py_compile
 import sys
 
+from . import formats
 from .errors import ShimError
 
 PACKAGE = "secretkit_entrypoint"
 # In the order of their imports. Other modules are loaded one by one, when they are used.
 GROUPS = {
-    "start": (".errors", ".mount", ".options", ".process", ".variables", ".main"),
-    "render": (".destinations", ".placeholders", ".formats", ".render", ".rendering"),
-}
+    "start": ("errors", "mount", "options", "process", "variables", "main"),
+    "render": (
+        "destinations", "placeholders", "jinja_simple", "formats", "render", "rendering",
+    ),
+}  # fmt: skip
+# A format is used alone.
+GROUPS.update((name, ("formats." + name,)) for name in formats.NAMES)
 
 
 def compile_package(folder):
@@ -33,7 +38,7 @@ def compile_package(folder):
                     py_compile.compile(os.path.join(place, file), doraise=True)
                     count += 1
         for group, names in GROUPS.items():
-            write_group(folder, group, [PACKAGE + name for name in names])
+            write_group(os.path.join(folder, PACKAGE), group, names)
     except OSError as error:
         raise ShimError(f"--compile: cannot write in {folder}: {error.strerror}") from None
     except (SyntaxError, ValueError, py_compile.PyCompileError):
@@ -41,21 +46,22 @@ def compile_package(folder):
     return count
 
 
-def write_group(folder, group, names):
-    """Writes what launch.load_group() reads: for each module its name, file, size, time, code.
+def write_group(package, group, names):
+    """Writes what load_group() reads: for each module its name, file, size, time, code.
 
     Size and time (whole seconds) are those of the source.
     """
     modules = []
     for name in names:
         file = "/" + name.replace(".", "/")
-        file += "/__init__.py" if os.path.isdir(folder + file) else ".py"
-        with open(folder + file, "rb") as source:  # noqa: PTH123 - pathlib is slow to load
+        file += "/__init__.py" if os.path.isdir(package + file) else ".py"
+        with open(package + file, "rb") as source:  # noqa: PTH123 - pathlib is slow to load
             status = os.fstat(source.fileno())
-            code = compile(source.read(), folder + file, "exec", dont_inherit=True, optimize=2)
-        modules.append((name, file, status.st_size, int(status.st_mtime), code))
+            code = compile(source.read(), package + file, "exec", dont_inherit=True, optimize=2)
+        row = (f"{PACKAGE}.{name}", file, status.st_size, int(status.st_mtime), code)
+        modules.append(row)
     tag = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
-    path = f"{folder}/{PACKAGE}/__pycache__/{group}.{tag}"
+    path = f"{package}/__pycache__/{group}.{tag}"
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "wb") as target:  # noqa: PTH123
         marshal.dump(modules, target)

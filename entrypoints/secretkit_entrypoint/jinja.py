@@ -7,6 +7,7 @@ already holds such tokens (macros, captured blocks) is not allowed: it could not
 part of it is data.
 """
 
+import gc
 import posix
 import sys
 
@@ -135,7 +136,7 @@ class JinjaTemplate:
             tree = self._environment.parse(text)
             self._refuse_blocks(tree)
             self._wanted = self._find(tree)
-            self._template = self._environment.from_string(text)
+            self._template = self._environment.from_string(tree)
         except self.jinja2.TemplateSyntaxError as error:
             raise ShimError(self._syntax(error)) from None
         except RecursionError:
@@ -331,6 +332,7 @@ def _constant(node, nodes):
 
 def _import(source):
     """The module jinja2. Under `python -S` the folders of installed packages are added first."""
+    gc.disable()  # its many modules are no garbage, and this process is about to be another
     try:
         try:
             import jinja2

@@ -2,6 +2,7 @@
 
 import posix
 
+from . import load_group
 from .errors import Problems, ShimError
 from .mount import Mount, exists
 from .options import (
@@ -15,13 +16,10 @@ from .process import DEFAULT_PATH, become, find
 from .variables import Environment, inherited
 
 
-def main(words, load):
-    """Runs the shim with the arguments `words` (str); returns a status if nothing was started.
-
-    `load` loads a group of compiled modules at once, if it can (see launch.py).
-    """
+def main(words):
+    """Runs the shim with the arguments `words` (str); returns a status if nothing was started."""
     try:
-        return run(words, load)
+        return run(words)
     except ShimError as error:
         for problem in error.problems:
             complain(problem)
@@ -40,7 +38,7 @@ def main(words, load):
         return 125
 
 
-def run(words, load):
+def run(words):
     request = read_arguments(words)
     if request.action in ("--help", "--version", "--compile"):
         from .about import answer
@@ -66,7 +64,7 @@ def run(words, load):
                 environment.values[b"HOME"] = user.home
     renderings = []
     if settings.render:
-        load("render")
+        load_group("render")
         from .rendering import prepare
 
         renderings = prepare(settings, mount, environment.values, user, problems)

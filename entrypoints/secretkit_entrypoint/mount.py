@@ -5,6 +5,7 @@ import posix
 from .errors import ShimError, did_you_mean, show
 
 LIMIT = 1 << 20  # bytes
+SMALL = 256
 
 GRAMMAR = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
@@ -26,6 +27,7 @@ class Mount:
     def __init__(self, folder):
         self.folder = folder
         self._names = None
+        self._files = []
         self._contents = {}
         self._real = None
 
@@ -39,15 +41,21 @@ class Mount:
         versions, and no engine allows such a name.
         """
         if self._names is None:
+            names = []
             try:
-                names = posix.listdir(self.folder)
+                for entry in posix.scandir(self.folder):
+                    name = entry.name
+                    if name[:1] != b".":
+                        names.append(name)
+                        if entry.is_file(follow_symlinks=False):
+                            self._files.append(name)
             except OSError as error:
                 raise ShimError(
                     f"cannot list the secrets in {show(self.folder)}: {error.strerror}; give the "
                     "container its secrets there, name another folder with --secrets-dir, or use "
                     "--no-env"
                 ) from None
-            self._names = sorted(name for name in names if not name.startswith(b"."))
+            self._names = sorted(names)
         return self._names
 
     def _present(self):
@@ -77,27 +85,25 @@ class Mount:
         return content
 
     def fetch(self):
-        """Reads all secrets that are ordinary files, in one tight loop, for many read() to come.
+        """Reads all small regular files, in one tight loop, for many read() to come.
 
-        Whatever is not ordinary is left to read(), which says what is wrong with it.
+        The folder's list has told what is regular, so that no file is asked. The rest is left
+        to read(), which says what is wrong with it.
         """
-        prefix, contents = self.folder + b"/", self._contents
-        for name in self.names():
+        self.names()
+        prefix, contents, read = self.folder + b"/", self._contents, posix.read
+        for name in self._files:
             try:
                 descriptor = posix.open(prefix + name, DIRECT)
             except OSError:
                 continue
             try:
-                status = posix.fstat(descriptor)
-                size = status.st_size
-                if status.st_mode & 0o170000 == 0o100000 and size <= LIMIT:
-                    content = posix.read(descriptor, size + 1)
-                    if len(content) == size:
-                        contents[name] = content
+                content = read(descriptor, SMALL)
+                if not read(descriptor, 1):
+                    contents[name] = content
             except OSError:
                 pass
-            finally:
-                posix.close(descriptor)
+            posix.close(descriptor)
 
     def _follow(self, name):
         """Opens a secret that is a link, as in a Kubernetes mount; it must stay in the mount."""

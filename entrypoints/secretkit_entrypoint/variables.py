@@ -16,7 +16,6 @@ ONE_STRING = 131072
 ALWAYS_FITS = 131072
 NEVER_FITS = 6 << 20
 
-IDENTIFIER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"
 TO_VARIABLE = bytes.maketrans(b"-.abcdefghijklmnopqrstuvwxyz", b"__ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 # Names by which a value would steer the loader, a shell, an interpreter or the network path of
@@ -107,16 +106,18 @@ class Environment:
 
     def add_all(self, problems):
         """--env-all: every file of the mount; --env for the same variable has precedence."""
-        mount, sources = self.mount, self.sources
+        mount, sources, allowed = self.mount, self.sources, self.allowed
         prefix = self.settings.env_prefix or b""
         mount.fetch()
         for secret in mount.names():
             name = prefix + secret.translate(TO_VARIABLE)
             if name in sources and (name in self.settings.env or sources[name] == secret):
                 continue
-            with problems:
-                check_name(name, self.allowed, secret)
+            try:
+                check_name(name, allowed, secret)
                 self.set(name, mount.read(secret), secret)
+            except ShimError as error:
+                problems.errors.append(error)
 
     def add_expanded(self, name):
         """--expand-file NAME: the official images' NAME_FILE=/path; empty counts as unset."""
@@ -147,7 +148,7 @@ class Environment:
     def set(self, name, content, secret):
         """Sets one variable from a file's content, if execve(2) can carry it."""
         value = without_newline(content)
-        if b"\0" in value:
+        if 0 in value:
             raise ShimError(
                 f"secret {show(secret)} contains a NUL byte, which no variable can hold "
                 f"({show(name)}): use a file, with --render or by its path"
@@ -206,7 +207,7 @@ def check_name(name, allowed, origin):
     `allowed` has the names that are permitted one by one. `origin` is for the message: an option
     (str) or the name of a secret (bytes).
     """
-    if name.translate(None, IDENTIFIER) or name[:1].isdigit() or not name:
+    if name[:1] < b"A" or not name.replace(b"_", b"0").isalnum():  # digits are below letters
         # What an option names may be a value, given by mistake; the name of a file is none.
         shown = "what it names" if isinstance(origin, str) else show(name)
         raise ShimError(

@@ -312,7 +312,7 @@ def test_an_interrupt_while_the_package_loads_is_quiet(tmp_path: Path) -> None:
     launcher.write_bytes(LAUNCHER.read_bytes())
     package = tmp_path / "secretkit_entrypoint"
     package.mkdir()
-    (package / "launch.py").write_text("import _signal, posix\nposix.kill(posix.getpid(), 2)\n")
+    (package / "__init__.py").write_text("import _signal, posix\nposix.kill(posix.getpid(), 2)\n")
     argv = [sys.executable, "-ISB", launcher, "true"]
     done = subprocess.run(argv, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (130, b"")

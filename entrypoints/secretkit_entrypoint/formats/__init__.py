@@ -15,6 +15,8 @@ A format is one module of this package and one row of TABLE. The module has
 Modules are imported when they are used, by plain import statements: a frozen program finds them.
 """
 
+from .. import load_group
+
 MARK = "\0"
 
 # A place beside other unquoted text, where no quote can be added. It takes the output of |url
@@ -111,6 +113,7 @@ def module(name):
     """The module of format `name`, which is one of NAMES."""
     for row in TABLE:
         if row[0] == name:
+            load_group(name)
             return row[2]()
     raise KeyError(name)
 
