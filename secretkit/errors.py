@@ -168,3 +168,58 @@ class StoreIOError(SecretkitError):
 
 class MountError(SecretkitError):
     """A folder of secret files cannot be made, or its place cannot be trusted."""
+
+
+# -- engines and rotation ---------------------------------------------------------------------
+
+
+class EngineError(SecretkitError):
+    """The engine cannot be reached, refuses, or cannot do what is asked."""
+
+
+class EngineUnreachableError(EngineError):
+    """No manager answers, or the swarm has no leader."""
+
+
+class EngineRefusedError(EngineError):
+    """The engine said no; the message has its reason."""
+
+
+class ObjectNotFoundError(NotFoundError):
+    """No such secret or config object in the engine."""
+
+
+class ServiceNotFoundError(NotFoundError):
+    """No such service in the engine."""
+
+
+class ObjectExistsError(ConflictError):
+    """The engine has an object of that name."""
+
+
+class ObjectInUseError(ConflictError):
+    """A service refers to the object."""
+
+
+class OutOfSequenceError(ConflictError):
+    """Somebody else changed it since it was read: read it again."""
+
+
+class RotationInProgressError(ConflictError):
+    """Another rotation of the same secret holds the journal, and its lease has not run out."""
+
+
+class PreflightError(ConflictError):
+    """Services are in a state in which a rotation would do harm; nothing was touched."""
+
+
+class HookError(SecretkitError):
+    """A hook of secretkit.toml failed or could not be started."""
+
+
+class RolloutFailedError(SecretkitError):
+    """A rollout failed; `report` (a rotation.Report) says what was rolled back."""
+
+    def __init__(self, message: str, report: object, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report

@@ -115,6 +115,7 @@ def test_third_party_imports_are_where_they_may_be() -> None:
         "click": ("secretkit.cli",),
         "rich": ("secretkit.cli",),
         "cryptography": ("secretkit.store", "secretkit.generators"),
+        "docker": ("secretkit.engines.swarm",),
     }
     for name in modules():
         path = ROOT / Path(*name.split("."))

@@ -14,8 +14,8 @@ EXITS: tuple[tuple[int, str, tuple[type[BaseException], ...]], ...] = (
         "conflict: exists, in use, rotation in progress, concurrent change",
         (errors.ConflictError,),
     ),
-    (5, "engine unreachable, refused, or cannot do it", ()),
-    (6, "a rollout failed; the message says what was rolled back", ()),
+    (5, "engine unreachable, refused, or cannot do it", (errors.EngineError,)),
+    (6, "a rollout failed; the message says what was rolled back", (errors.RolloutFailedError,)),
     (
         7,
         "the store is locked by a wrong key, tampered with, or damaged",

@@ -1,0 +1,1 @@
+"""Where services run. `load` gives the engine of a name."""

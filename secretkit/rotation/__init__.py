@@ -1,0 +1,1 @@
+"""Rotation: plan (pure), journal, apply, verify, and what happens on failure."""
