@@ -21,7 +21,8 @@ class EngineObject(NamedTuple):
     kind: Kind
     id: str
     name: str  # the object name, such as "db-password-v2"
-    index: int  # the engine's version of it, for compare-and-swap of its labels
+    # The engine's version of it, for compare-and-swap of its labels. (Hides tuple.index.)
+    index: int  # type: ignore[assignment]
     labels: Mapping[str, str]
     created: datetime  # UTC
 
@@ -43,7 +44,8 @@ class Service(NamedTuple):
 
     id: str
     name: str
-    index: int  # the engine's version of it, for compare-and-swap of its spec
+    # The engine's version of it, for compare-and-swap of its spec. (Hides tuple.index.)
+    index: int  # type: ignore[assignment]
     spec: Mapping[str, Any]  # as it was given to the engine, without defaults; not to be changed
     previous_spec: Mapping[str, Any] | None
     # updating, paused, completed, rollback_started, rollback_paused, rollback_completed, or None:
