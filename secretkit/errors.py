@@ -84,6 +84,32 @@ class VersionNotFoundError(NotFoundError):
         self.version = version
 
 
+class UnknownValueError(NotFoundError):
+    """The store knows of that version, and not its value: somebody else made it in an engine."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(
+            f"value unknown, {name} v{version} was made by somebody else in the engine",
+            hint="no engine gives a value back; if you have it, give it:"
+            f" secretkit adopt {name} --value FILE",
+        )
+        self.name = name
+        self.version = version
+
+
+class ConfigNotFoundError(SecretNotFoundError):
+    """No config of that name in the engine."""
+
+    def __init__(self, name: str) -> None:
+        NotFoundError.__init__(
+            self,
+            f"no such config, {name}",
+            hint=f"`secretkit config create {name} FILE` makes it",
+        )
+        self.name = name
+        self.suggestion = None
+
+
 class ProjectNotFoundError(NotFoundError):
     """Neither this folder nor one above it is a project."""
 

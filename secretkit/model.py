@@ -57,8 +57,13 @@ class Version(NamedTuple):
     name: str
     number: int
     created: datetime  # UTC
-    source: str  # "given", or the generator that made it, such as "password:32"
-    size: int  # bytes of the value
+    source: str  # "given", the generator that made it ("password:32"), or "engine": found there
+    size: int  # bytes of the value; 0: the store knows of this version, and not its value
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the store has its value: one that somebody else made in an engine has not."""
+        return self.size > 0
 
 
 class Secret(NamedTuple):
@@ -71,11 +76,23 @@ class Secret(NamedTuple):
     updated: datetime  # UTC, of the last change
     generator: str | None = None  # what `rotate` uses when no value is given
     labels: Mapping[str, str] = _NO_LABELS
+    staged: tuple[int, ...] = ()  # those of `versions` that were never current, ascending
 
     @property
     def previous(self) -> int | None:
-        """The version before the current one: the highest number below it, or None."""
-        return max((number for number in self.versions if number < self.current), default=None)
+        """The version before the current one: the highest below it that was current, or None."""
+        earlier = (number for number in self.versions if number < self.current)
+        return max((number for number in earlier if number not in self.staged), default=None)
+
+    def beyond(self, keep: int) -> tuple[int, ...]:
+        """The versions that are neither current nor among the newest `keep`, ascending.
+
+        One that was never current counts as newest while it is above the current one: it may be
+        on its way. Below, it is left from a rotation that failed.
+        """
+        lasting = [number for number in self.versions if number not in self.staged]
+        kept = {self.current, *lasting[-keep:], *(n for n in self.staged if n > self.current)}
+        return tuple(number for number in self.versions if number not in kept)
 
 
 class KeySlot(NamedTuple):
@@ -112,6 +129,7 @@ class CheckReport(NamedTuple):
     versions: int
     audit_entries: int
     findings: tuple[Finding, ...]
+    unknown: int = 0  # how many of the versions are of unknown value, which is no finding
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,8 @@ OBJECT_NAME_LENGTH = 64
 NAME_LENGTH = OBJECT_NAME_LENGTH - len("-v9999")
 # What a Swarm secret may hold: 1 to 511 999 bytes (measured: 512 000 is answered with 400).
 VALUE_LENGTH = 511_999
+# What a Swarm config may hold (swarmkit, manager/controlapi/config.go: below 1000 KiB).
+CONFIG_LENGTH = 1_023_999
 
 
 def check_name(name: str) -> str:
@@ -41,14 +43,14 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_value(name: str, value: bytes) -> None:
-    """Raise InvalidValueError unless `value` is 1 to 511 999 bytes (Swarm's measured limit)."""
+def check_value(name: str, value: bytes, limit: int = VALUE_LENGTH) -> None:
+    """Raise InvalidValueError unless `value` is 1 to `limit` bytes (Swarm's measured 511 999)."""
     if not isinstance(value, bytes | bytearray | memoryview):
         raise InvalidValueError(name, f"it is {type(value).__name__}, not bytes")
     if not value:
         raise InvalidValueError(name, "it is empty")
-    if len(value) > VALUE_LENGTH:
-        raise InvalidValueError(name, f"{len(value)} bytes, at most {VALUE_LENGTH}")
+    if len(value) > limit:
+        raise InvalidValueError(name, f"{len(value)} bytes, at most {limit}")
 
 
 def object_name(name: str, number: int) -> str:

@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 def check(ledger: Ledger, progress: Progress | None) -> CheckReport:
     """Everything that can be wrong with the store, as findings; changes nothing."""
     findings: list[Finding] = []
-    counts = (0, 0, 0)
+    counts = (0, 0, 0, 0)
     try:
         with ledger.reading() as transaction:
             counts, findings = prove(transaction, progress)
@@ -32,37 +32,38 @@ def check(ledger: Ledger, progress: Progress | None) -> CheckReport:
     if key.exists():
         with _collecting(findings):
             files.check_private_file(key.resolve())
-    return CheckReport(*counts, tuple(findings))
+    secrets, versions, entries, unknown = counts
+    return CheckReport(secrets, versions, entries, tuple(findings), unknown)
 
 
 def prove(
     transaction: Transaction, progress: Progress | None = None
-) -> tuple[tuple[int, int, int], list[Finding]]:
-    """(secrets, versions, audit entries) that are sound, and what is not."""
+) -> tuple[tuple[int, int, int, int], list[Finding]]:
+    """(secrets, versions, audit entries, unknown values) that are sound, and what is not."""
     findings: list[Finding] = []
     try:
         for problem in transaction.sqlite_problems():
             findings.append(Finding(f"SQLite says: {problem}", "restore a backup"))
-        secrets, versions = _prove_records(transaction, findings, progress)
+        secrets, versions, unknown = _prove_records(transaction, findings, progress)
     except StoreTamperedError as error:
         findings.append(Finding(str(error), error.hint))
-        secrets = versions = 0
+        secrets = versions = unknown = 0
     entries = 0
     with _collecting(findings):
         for _ in transaction.events():
             entries += 1
-    return (secrets, versions, entries), findings
+    return (secrets, versions, entries, unknown), findings
 
 
 def _prove_records(
     transaction: Transaction, findings: list[Finding], progress: Progress | None
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     entries = {
         entry.place: entry for kind in (SECRET, VERSION) for entry in transaction.entries(kind)
     }
     done, everything = 0, len(entries)
     secrets = [entry for entry in entries.values() if entry.kind == SECRET]
-    proven = 0
+    proven = unknown = 0
     for entry in secrets:
         done += 1
         del entries[entry.place]
@@ -76,7 +77,7 @@ def _prove_records(
                 with _collecting(findings, f"{secret.name} v{number}: "):
                     if version is None:
                         raise StoreTamperedError("the version is gone")
-                    VersionRecord.parse(transaction.open(version))
+                    unknown += not VersionRecord.parse(transaction.open(version)).value
                     proven += 1
                 done += 1
                 if progress:
@@ -86,7 +87,7 @@ def _prove_records(
     strays = transaction.strays()
     if strays:
         findings.append(Finding(f"{strays} rows in the store that it does not know"))
-    return len(secrets), proven
+    return len(secrets), proven, unknown
 
 
 @contextlib.contextmanager

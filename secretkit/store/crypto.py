@@ -132,5 +132,15 @@ class Keys:
         self.directory = RowCipher(key("directory"))
         self.audit = RowCipher(key("audit"))
 
+    def fingerprint(self, name: str, value: bytes) -> str:
+        """What tells two values of a secret apart to somebody without the keys, and no more.
+
+        The first part names the key: fingerprints under other keys cannot be compared.
+        """
+        use = "fingerprint"
+        key = derive(self.root, self.store_id, context(self.store_id, "key", use))
+        code = mac(key, context(self.store_id, use, name, value))
+        return f"{mac(key, context(self.store_id, use))[:8].hex()}:{code.hex()}"
+
     def __repr__(self) -> str:
         return f"<keys of store {self.store_id.hex()}>"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ..errors import UnknownValueError
 from ..model import AuditEntry, Secret, Value, Version
 from .codec import number, pack, unpack
 from .transaction import Event
@@ -17,7 +18,7 @@ def moment(milliseconds: int) -> datetime:
 
 
 class SecretRecord:
-    """name, current, latest, created, updated, generator, versions as runs, labels."""
+    """name, current, latest, created, updated, generator, versions as runs, labels, staged."""
 
     def __init__(
         self,
@@ -29,6 +30,7 @@ class SecretRecord:
         generator: str,
         runs: list[range],
         labels: Mapping[str, str],
+        staged: Collection[int] = (),
     ) -> None:
         self.name = name
         self.current = current
@@ -38,6 +40,7 @@ class SecretRecord:
         self.generator = generator
         self.runs = runs  # the versions that exist, ascending; a hundred thousand are cheap
         self.labels = labels
+        self.staged = set(staged)  # versions that were never current
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -47,11 +50,16 @@ class SecretRecord:
         return any(version in run for run in self.runs)
 
     def add(self, version: int) -> None:
-        """Add a version above all others."""
-        if self.runs and self.runs[-1].stop == version:
-            self.runs[-1] = range(self.runs[-1].start, version + 1)
-        else:
-            self.runs.append(range(version, version + 1))
+        """Add a version that is not there; its number counts as given."""
+        runs: list[range] = []
+        added = range(version, version + 1)
+        for run in sorted([*self.runs, added], key=lambda run: run.start):
+            if runs and runs[-1].stop == run.start:
+                runs[-1] = range(runs[-1].start, run.stop)
+            else:
+                runs.append(run)
+        self.runs = runs
+        self.latest = max(self.latest, version)
 
     def drop(self, version: int) -> None:
         split = []
@@ -61,17 +69,20 @@ class SecretRecord:
             else:
                 split.append(run)
         self.runs = [run for run in split if run]
+        self.staged.discard(version)
 
     def packed(self) -> bytes:
         bounds = [bound for run in self.runs for bound in (run.start, run.stop)]
         labels = [text for item in self.labels.items() for text in item]
         head = (self.name, self.current, self.latest, self.created, self.updated, self.generator)
-        return pack(*head, pack(*bounds), pack(*labels))
+        # Only where there is something to say: without engines, a store is as it always was.
+        staged = (pack(*sorted(self.staged)),) if self.staged else ()
+        return pack(*head, pack(*bounds), pack(*labels), *staged)
 
     @classmethod
     def parse(cls, data: bytes) -> SecretRecord:
-        name, current, latest, created, updated, generator, packed_runs, packed_labels = unpack(
-            data
+        name, current, latest, created, updated, generator, packed_runs, packed_labels, *more = (
+            unpack(data)
         )
         bounds = [number(field) for field in unpack(packed_runs)]
         labels = [field.decode() for field in unpack(packed_labels)]
@@ -84,6 +95,7 @@ class SecretRecord:
             generator.decode(),
             [range(*pair) for pair in zip(bounds[::2], bounds[1::2], strict=True)],
             dict(zip(labels[::2], labels[1::2], strict=True)),
+            [number(field) for packed in more for field in unpack(packed)],
         )
 
     def public(self) -> Secret:
@@ -95,11 +107,12 @@ class SecretRecord:
             moment(self.updated),
             self.generator or None,
             dict(self.labels),
+            tuple(sorted(self.staged)),
         )
 
 
 class VersionRecord(NamedTuple):
-    """created, source, value."""
+    """created, source, value; an empty value, which no secret has, is one that is unknown."""
 
     created: int
     source: str
@@ -120,6 +133,8 @@ class VersionRecord(NamedTuple):
         return Version(name, version, moment(self.created), self.source, len(self.value))
 
     def shown(self, name: str, version: int) -> Value:
+        if not self.value:
+            raise UnknownValueError(name, version)
         return Value(self.value, name, version)
 
 

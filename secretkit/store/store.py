@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from .. import naming
 from ..errors import (
     SecretExistsError,
-    SecretInUseError,
-    SecretNotFoundError,
-    StoreTamperedError,
     UsageError,
     VersionNotFoundError,
 )
 from ..model import AuditEntry, CheckReport, KeySlot, Secret, Value, Version
-from . import lifecycle
+from . import lifecycle, versions
 from .ledger import Ledger
-from .records import SecretRecord, VersionRecord, public_event
-from .transaction import SECRET, VERSION, Transaction
+from .records import SecretRecord, public_event
+from .transaction import Transaction
 
 Progress = Callable[[int, int], None]
 GIVEN = "given"
@@ -164,15 +161,14 @@ class Store:
             return tuple(self._create(transaction, new) for new in secrets)
 
     def _create(self, transaction: Transaction, new: NewSecret) -> Version:
-        index = transaction.index(SECRET, new.name)
-        if transaction.get(index) is not None:
+        if versions.look_up(transaction, new.name) is not None:
             raise SecretExistsError(new.name)
         now = transaction.now
         secret = SecretRecord(
             new.name, 1, 1, now, now, new.generator or "", [range(1, 2)], new.labels
         )
-        transaction.put(SECRET, index, secret.packed())
-        return self._put_version(transaction, "create", new.name, 1, new.source, new.value)
+        versions.put_secret(transaction, secret)
+        return versions.put_version(transaction, "create", new.name, 1, new.source, new.value)
 
     def rotate(self, name: str, value: bytes, *, source: str = GIVEN) -> Version:
         """The next version, made current. Numbers are never used again, also after a `remove`
@@ -184,21 +180,50 @@ class Store:
         for name, value, _ in changes:
             naming.check_value(name, value)
         with self._ledger.writing() as transaction:
-            return tuple(self._rotate(transaction, *change) for change in changes)
+            return tuple(versions.rotate(transaction, *change) for change in changes)
 
-    def _rotate(self, transaction: Transaction, name: str, value: bytes, source: str) -> Version:
-        secret = _secret(transaction, name)
-        number = secret.latest + 1
-        naming.object_name(name, number)
-        secret.current = secret.latest = number
-        secret.add(number)
-        self._put_secret(transaction, secret)
-        return self._put_version(transaction, "rotate", name, number, source, value)
+    def stage(
+        self, name: str, value: bytes, number: int | None = None, *, source: str = GIVEN
+    ) -> Version:
+        """A version that exists and is not current yet; `make_current` follows, or `destroy`.
+
+        `number` (default: the next) may leave out numbers that an engine knows and the store does
+        not. The same value for a number that exists is fine, another one is a ConflictError, and
+        so is a number that was used before.
+        """
+        naming.check_value(name, value)
+        with self._ledger.writing() as transaction:
+            return versions.stage(transaction, name, value, number, source)
+
+    def learn(
+        self, name: str, number: int, value: bytes | None = None, *, source: str = GIVEN
+    ) -> Version:
+        """Record a version that an engine knows, of unknown value unless that is given.
+
+        A secret that is not there is made, with this version current. To a version of unknown
+        value, one can be given later. One that is known stays as it is: another value for it is
+        a ConflictError.
+        """
+        naming.check_name(name)
+        if value is not None:
+            naming.check_value(name, value)
+        with self._ledger.writing() as transaction:
+            return versions.learn(transaction, name, number, value, source)
+
+    def make_current(
+        self, name: str, number: int, action: Literal["rotate", "rollback", "adopt"]
+    ) -> Version:
+        """Make a version current, recorded as `action`; fine, and not recorded, if it is."""
+        with self._ledger.writing() as transaction:
+            secret = versions.find(transaction, name)
+            if secret.current == number:
+                return versions.version(transaction, secret, number).public(name, number)
+            return versions.make_current(transaction, name, number, action)
 
     def rollback(self, name: str, to: int | None = None) -> Version:
         """Make version `to` (default: the previous one) current again; no version is rewritten."""
         with self._ledger.writing() as transaction:
-            secret = _secret(transaction, name)
+            secret = versions.find(transaction, name)
             number = secret.public().previous if to is None else to
             if number is None:
                 raise VersionNotFoundError(
@@ -206,11 +231,7 @@ class Store:
                     f"before v{secret.current}",
                     hint=f"v{secret.current} is the oldest; `secretkit inspect {name}` lists all",
                 )
-            version = _version(transaction, secret, number)
-            secret.current = number
-            self._put_secret(transaction, secret)
-            transaction.record("rollback", name, number)
-            return version.public(name, number)
+            return versions.make_current(transaction, name, number, "rollback")
 
     def prune(self, name: str, keep: int = 2, in_use: Collection[int] = ()) -> tuple[int, ...]:
         """Destroy all but the newest `keep` versions; never the current one, nor those `in_use`.
@@ -220,59 +241,27 @@ class Store:
         if keep < 1:
             raise UsageError(f"prune keeps at least one version, not {keep}")
         with self._ledger.destroying() as transaction:
-            secret = _secret(transaction, name)
-            versions = secret.versions
-            kept = {secret.current, *versions[-keep:], *in_use}
-            gone = tuple(number for number in versions if number not in kept)
-            for number in gone:
-                self._destroy(transaction, secret, number, "prune")
-            if gone:
-                self._put_secret(transaction, secret)
+            secret = versions.find(transaction, name)
+            gone = tuple(n for n in secret.public().beyond(keep) if n not in in_use)
+            versions.destroy(transaction, secret, gone, "prune")
         return gone
+
+    def destroy(
+        self, name: str, numbers: Collection[int], action: Literal["prune", "remove"] = "remove"
+    ) -> None:
+        """Destroy these versions, all or none, none of them the current one; recorded as `action`.
+
+        Raises VersionNotFoundError, SecretInUseError.
+        """
+        with self._ledger.destroying() as transaction:
+            versions.destroy(transaction, versions.find(transaction, name), numbers, action)
 
     def remove(self, name: str, version: int | None = None) -> None:
         """Destroy a secret with all its versions, or one version that is not the current one."""
+        if version is not None:
+            return self.destroy(name, [version])
         with self._ledger.destroying() as transaction:
-            secret = _secret(transaction, name)
-            if version is None:
-                for number in secret.versions:
-                    transaction.delete(transaction.index(VERSION, name, number))
-                transaction.delete(transaction.index(SECRET, name))
-                transaction.record("remove", name)
-            else:
-                _version(transaction, secret, version)
-                if version == secret.current:
-                    raise SecretInUseError(
-                        f"version in use, {name} v{version} is the current one",
-                        hint=f"rotate or roll back first, or remove all of it: secretkit rm {name}",
-                    )
-                self._destroy(transaction, secret, version, "remove")
-                self._put_secret(transaction, secret)
-
-    def _destroy(
-        self, transaction: Transaction, secret: SecretRecord, number: int, action: str
-    ) -> None:
-        transaction.delete(transaction.index(VERSION, secret.name, number))
-        secret.drop(number)
-        transaction.record(action, secret.name, number)
-
-    def _put_secret(self, transaction: Transaction, secret: SecretRecord) -> None:
-        secret.updated = transaction.now
-        transaction.put(SECRET, transaction.index(SECRET, secret.name), secret.packed())
-
-    def _put_version(
-        self,
-        transaction: Transaction,
-        action: str,
-        name: str,
-        number: int,
-        source: str,
-        value: bytes,
-    ) -> Version:
-        record = VersionRecord(transaction.now, source, bytes(value))
-        transaction.put(VERSION, transaction.index(VERSION, name, number), record.packed())
-        transaction.record(action, name, number)
-        return record.public(name, number)
+            return versions.destroy_all(transaction, versions.find(transaction, name))
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -282,11 +271,12 @@ class Store:
         The read is in the audit log, durably, before the value is returned.
         """
         with self._ledger.writing() as transaction:
-            secret = _secret(transaction, name)
+            secret = versions.find(transaction, name)
             number = secret.current if version is None else version
-            record = _version(transaction, secret, number)
+            record = versions.version(transaction, secret, number)
+            value = record.shown(name, number)
             transaction.record("read", name, number)
-        return record.shown(name, number)
+        return value
 
     def read_all(
         self, names: Iterable[str] | None = None, *, action: str = "read"
@@ -294,32 +284,40 @@ class Store:
         """The current values of several secrets (default: all), by name; recorded as `action`."""
         with self._ledger.writing() as transaction:
             if names is None:
-                names = sorted(secret.name for secret in _secrets(transaction))
+                names = sorted(secret.name for secret in versions.everything(transaction))
             values = {}
             for name in names:
-                secret = _secret(transaction, name)
-                record = _version(transaction, secret, secret.current)
+                secret = versions.find(transaction, name)
+                record = versions.version(transaction, secret, secret.current)
                 transaction.record(action, name, secret.current)
                 values[name] = record.shown(name, secret.current)
         return values
 
+    def fingerprint(self, name: str, value: bytes) -> str:
+        """A keyed hash of a value, `<8 bytes: which key>:<32 bytes>` in hexadecimal digits.
+
+        Two of the same secret and key are equal if and only if the values are; without the key,
+        nothing can be tried against one. `rotate_key` changes the key.
+        """
+        return self._ledger.keys.fingerprint(name, value)
+
     def get(self, name: str) -> Secret:
         """One secret, without values; raises SecretNotFoundError."""
         with self._ledger.reading() as transaction:
-            return _secret(transaction, name).public()
+            return versions.find(transaction, name).public()
 
     def list(self) -> tuple[Secret, ...]:
         """Every secret, by name, without values."""
         with self._ledger.reading() as transaction:
-            found = [secret.public() for secret in _secrets(transaction)]
+            found = [secret.public() for secret in versions.everything(transaction)]
         return tuple(sorted(found, key=lambda secret: secret.name))
 
     def history(self, name: str) -> tuple[Version, ...]:
         """The versions of a secret that exist, oldest first, without values."""
         with self._ledger.reading() as transaction:
-            secret = _secret(transaction, name)
+            secret = versions.find(transaction, name)
             return tuple(
-                _version(transaction, secret, number).public(name, number)
+                versions.version(transaction, secret, number).public(name, number)
                 for number in secret.versions
             )
 
@@ -392,30 +390,6 @@ class Store:
         from . import keyring
 
         keyring.rotate(self._ledger, passphrase, progress)
-
-
-def _secrets(transaction: Transaction) -> list[SecretRecord]:
-    return [SecretRecord.parse(transaction.open(entry)) for entry in transaction.entries(SECRET)]
-
-
-def _secret(transaction: Transaction, name: str) -> SecretRecord:
-    content = transaction.get(transaction.index(SECRET, name))
-    if content is None:
-        from difflib import get_close_matches
-
-        known = [secret.name for secret in _secrets(transaction)]
-        near = get_close_matches(name, known, n=1)
-        raise SecretNotFoundError(name, suggestion=near[0] if near else None)
-    return SecretRecord.parse(content)
-
-
-def _version(transaction: Transaction, secret: SecretRecord, number: int) -> VersionRecord:
-    if not secret.has(number):
-        raise VersionNotFoundError(secret.name, f"v{number}")
-    content = transaction.get(transaction.index(VERSION, secret.name, number))
-    if content is None:
-        raise StoreTamperedError(f"the store lost {secret.name} v{number}", hint="restore a backup")
-    return VersionRecord.parse(content)
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:
