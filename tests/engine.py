@@ -2,7 +2,7 @@
 
 The private engine is a dockerd in namespaces of its own, with all that it writes in one temporary
 folder and no network. It is killed with this process, however that ends. There is no registry, so
-the image is made of this machine's own programs.
+the image is made of this machine's own programs. As a swarm it is a manager and the only node.
 """
 
 from __future__ import annotations
@@ -72,29 +72,63 @@ class Engine:
         """Whether an engine is there."""
         return bool(self.docker("version", "--format", "{{.Server.Version}}", check=False))
 
+    def manages(self) -> bool:
+        """Whether it is a manager of a swarm."""
+        said = self.docker("info", "--format", "{{.Swarm.ControlAvailable}}", check=False)
+        return said == "true"
+
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """An engine with an image of this machine in it; skips where there is none."""
-    need("engine", shutil.which("docker") is not None, "needs a docker client")
-    need("engine", Path(PYTHON).exists(), f"needs {PYTHON} to make an image of")
     with contextlib.ExitStack() as stack:
-        found = Engine(os.environ.get("DOCKER_HOST", ""))
+        found = named_engine()
         if not found.host or not found.answers():
-            programs = ("dockerd", "containerd", "runc", "unshare", "setpriv")
-            able = os.geteuid() == 0 and all(map(shutil.which, programs))
-            need("engine", able, "needs DOCKER_HOST, or root, dockerd and util-linux")
             found = stack.enter_context(private_engine())
-        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-            write_image(Path(file.name))
-            found.docker("import", "--change", 'CMD ["python3"]', file.name, found.image)
-        stack.callback(found.docker, "image", "rm", "--force", found.image, check=False)
+        stack.enter_context(image(found))
         yield found
 
 
+@pytest.fixture(scope="session")
+def swarm() -> Iterator[Engine]:
+    """A manager of a swarm with an image of this machine in it; skips where there is none."""
+    with contextlib.ExitStack() as stack:
+        found = named_engine()
+        if not found.host or not found.manages():
+            found = stack.enter_context(private_engine(swarm=True))
+        stack.enter_context(image(found))
+        yield found
+
+
+def named_engine() -> Engine:
+    """The engine that DOCKER_HOST names, which may not be there."""
+    need("engine", shutil.which("docker") is not None, "needs a docker client")
+    need("engine", Path(PYTHON).exists(), f"needs {PYTHON} to make an image of")
+    return Engine(os.environ.get("DOCKER_HOST", ""))
+
+
 @contextlib.contextmanager
-def private_engine() -> Iterator[Engine]:
-    """A dockerd that nothing else on this machine sees; needs root."""
+def image(found: Engine) -> Iterator[None]:
+    """Its image, removed afterwards."""
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        write_image(Path(file.name))
+        found.docker("import", "--change", 'CMD ["python3"]', file.name, found.image)
+    try:
+        yield
+    finally:
+        found.docker("image", "rm", "--force", found.image, check=False)
+
+
+@contextlib.contextmanager
+def private_engine(swarm: bool = False) -> Iterator[Engine]:
+    """A dockerd that nothing else on this machine sees; needs root.
+
+    A swarm has networks of its own, in a network namespace of its own: its ports are fixed.
+    """
+    programs = ["dockerd", "containerd", "runc", "unshare", "setpriv"]
+    programs += ["ip", "iptables"] if swarm else []
+    able = os.geteuid() == 0 and all(map(shutil.which, programs))
+    need("engine", able, f"needs DOCKER_HOST, or root and {', '.join(programs)}")
     with tempfile.TemporaryDirectory(prefix="secretkit-engine-") as name:
         folder = Path(name)
         host = f"unix://{folder}/docker.sock"
@@ -102,18 +136,21 @@ def private_engine() -> Iterator[Engine]:
         daemon = [
             *("dockerd", "--host", host, "--pidfile", f"{folder}/pid"),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
-            *("--bridge", "none", "--iptables=false", "--ip-forward=false"),
+            *(() if swarm else ("--bridge", "none", "--iptables=false", "--ip-forward=false")),
             *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{cgroup}"),
         ]
         # Another engine's folders, so that its containerd is not taken for ours.
         hide = "".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path} && " for path in SHARED)
+        hide += "ip link set lo up && " if swarm else ""
         hide += 'exec "$@"'
         own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--mount-proc"]
-        own += ["--fork", "--kill-child"]
+        own += ["--fork", "--kill-child", *(["--net"] if swarm else [])]
         log = folder / "log"
         with log.open("wb") as output:
             server = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *own, "sh", "-c", hide, "sh", *daemon],
+                # Else each task waits for a registry, which is not there.
+                env=os.environ | {"DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -125,6 +162,8 @@ def private_engine() -> Iterator[Engine]:
                 alive = server.poll() is None and time.monotonic() < deadline
                 assert alive, f"dockerd does not start: {log.read_text()[-2000:]}"
                 time.sleep(0.1)
+            if swarm:
+                found.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
             yield found
         finally:
             stop(server)
