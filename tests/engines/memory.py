@@ -246,9 +246,9 @@ class MemorySwarm:
             found = self._running_service(service.id)
             if found.index != service.index:
                 raise OutOfSequenceError(f"service {service.name} changed meanwhile")
-            self._check(spec)
             if spec["Name"] != service.name or specs.mode_of(spec)[0] != service.mode:
                 raise EngineRefusedError(f"cannot update service {service.name}: name or mode")
+            self._check(spec)
             found.previous_spec, found.spec = found.spec, copy.deepcopy(dict(spec))
             found.state, found.message = None, ""
             self._wrote(found)
@@ -344,7 +344,7 @@ class MemorySwarm:
 
     def _check(self, spec: Mapping[str, Any]) -> None:
         """What the engine refuses: objects that are not there, two under one target."""
-        title = f"service {spec['Name']}"
+        title = f"cannot update service {spec['Name']}"
         targets: set[tuple[str, str]] = set()
         for use in specs.references(spec):
             if use.object_id not in self._objects:

@@ -210,6 +210,9 @@ class Orchestrator:
             if other.node and other.state not in ENDED
         ]
         nodes = self.nodes if behaviour.schedulable else ()
+        placement = task.template.get("Placement") or {}
+        if any(rule.startswith("node.labels.") for rule in placement.get("Constraints") or ()):
+            nodes = ()  # no node here has a label
         if isinstance(task.place, str):
             nodes = tuple(node for node in nodes if node == task.place)
         free = [
