@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def run(
     service: str | None = None,
     folder: Path | None = None,
     timeout: float = TIMEOUT,
-    on_output: Callable[[str], object] = lambda line: None,
+    on_output: Callable[[str], object] | None = None,
 ) -> None:
     """Runs one hook to its end; raises HookError unless it exits with 0 within `timeout` seconds.
 
@@ -95,7 +96,8 @@ def run(
         with process:
             try:
                 for line in _lines(process, time.monotonic() + timeout):
-                    on_output(_masked(line, masks))
+                    if on_output:
+                        on_output(_masked(line, masks))
             finally:
                 ended = process.poll() is not None
                 if not ended:
@@ -134,9 +136,10 @@ def _lines(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while (now := time.monotonic()) < until:
-            if not selector.select(min(until - now, 0.1)):
-                if process.poll() is not None:
-                    until = min(until, now + _GRACE)
+            ready = selector.select(min(until - now, 0.1))
+            if process.poll() is not None:
+                until = min(until, now + _GRACE)
+            if not ready:
                 continue
             part = os.read(process.stdout.fileno(), _LONGEST)
             if not part:
@@ -160,10 +163,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_ENDING)
-            return
 
 
-def _masks(name: str, versions: tuple[Version, ...]) -> list[tuple[bytes, bytes]]:
+def _masks(name: str, versions: tuple[Version, ...]) -> dict[bytes, bytes]:
     """What is not passed on, longest first, and what stands for it."""
     from urllib.parse import quote
 
@@ -175,7 +177,7 @@ def _masks(name: str, versions: tuple[Version, ...]) -> list[tuple[bytes, bytes]
         whole = value.rstrip(b"\n")
         text = value.decode(errors="replace").rstrip("\n")
         forms = [
-            *(line for line in whole.split(b"\n") if len(line) >= _PART),
+            *(line for line in whole.splitlines() if len(line) >= _PART),
             *(binascii.b2a_base64(each, newline=False) for each in (value, whole)),
             *(each.hex().encode() for each in (value, whole)),
             quote(whole, safe="").encode(),
@@ -184,10 +186,10 @@ def _masks(name: str, versions: tuple[Version, ...]) -> list[tuple[bytes, bytes]
         if b"\n" not in whole:
             forms.append(whole)
         masks |= {form: shown for form in forms if form}
-    return sorted(masks.items(), key=lambda mask: -len(mask[0]))
+    return dict(sorted(masks.items(), key=lambda mask: -len(mask[0])))
 
 
-def _masked(line: bytes, masks: list[tuple[bytes, bytes]]) -> str:
-    for form, shown in masks:
-        line = line.replace(form, shown)
+def _masked(line: bytes, masks: dict[bytes, bytes]) -> str:
+    if masks:
+        line = re.sub(b"|".join(map(re.escape, masks)), lambda found: masks[found[0]], line)
     return line.decode(errors="replace").rstrip("\r")
