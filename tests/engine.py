@@ -121,7 +121,14 @@ def image(found: Engine) -> Iterator[None]:
 
 @contextlib.contextmanager
 def private_engine(swarm: bool = False) -> Iterator[Engine]:
-    """A dockerd that nothing else on this machine sees; needs root.
+    """A dockerd that nothing else on this machine sees; needs root."""
+    with private_daemon(swarm) as daemon:
+        yield daemon.engine
+
+
+@contextlib.contextmanager
+def private_daemon(swarm: bool = False) -> Iterator[Daemon]:
+    """As `private_engine`, to be killed and started again on its data.
 
     A swarm has networks of its own, in a network namespace of its own: its ports are fixed.
     """
@@ -130,58 +137,93 @@ def private_engine(swarm: bool = False) -> Iterator[Engine]:
     able = os.geteuid() == 0 and all(map(shutil.which, programs))
     need("engine", able, f"needs DOCKER_HOST, or root and {', '.join(programs)}")
     with tempfile.TemporaryDirectory(prefix="secretkit-engine-") as name:
-        folder = Path(name)
-        host = f"unix://{folder}/docker.sock"
-        cgroup = folder.name
-        daemon = [
-            *("dockerd", "--host", host, "--pidfile", f"{folder}/pid"),
+        daemon = Daemon(Path(name), swarm)
+        try:
+            daemon.start()
+            if swarm:
+                daemon.engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+class Daemon:
+    """A dockerd in namespaces of its own, with its data in `folder`."""
+
+    def __init__(self, folder: Path, swarm: bool) -> None:
+        self.folder = folder
+        self.swarm = swarm
+        self.engine = Engine(f"unix://{folder}/docker.sock")
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        folder = self.folder
+        server = [
+            *("dockerd", "--host", self.engine.host, "--pidfile", f"{folder}/pid"),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
-            *(() if swarm else ("--bridge", "none", "--iptables=false", "--ip-forward=false")),
-            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{cgroup}"),
+            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}"),
         ]
+        own = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--propagation",
+            "slave",
+            "--pid",
+            "--mount-proc",
+        ]
+        own += ["--fork", "--kill-child"]
         # Another engine's folders, so that its containerd is not taken for ours.
         hide = "".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path} && " for path in SHARED)
-        hide += "ip link set lo up && " if swarm else ""
-        hide += 'exec "$@"'
-        own = ["unshare", "--mount", "--propagation", "slave", "--pid", "--mount-proc"]
-        own += ["--fork", "--kill-child", *(["--net"] if swarm else [])]
+        if self.swarm:
+            own += ["--net"]
+            hide += "ip link set lo up && "
+        else:
+            server += ["--bridge", "none", "--iptables=false", "--ip-forward=false"]
+        # One that was killed left it, and the number in it is that of a process in any namespace.
+        (folder / "pid").unlink(missing_ok=True)
         log = folder / "log"
         with log.open("wb") as output:
-            server = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *own, "sh", "-c", hide, "sh", *daemon],
+            self._server = subprocess.Popen(
+                [*own, "sh", "-c", f'{hide}exec "$@"', "sh", *server],
                 # Else each task waits for a registry, which is not there.
                 env=os.environ | {"DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        deadline = time.monotonic() + READY
+        while not self.engine.answers():
+            alive = self._server.poll() is None and time.monotonic() < deadline
+            assert alive, f"dockerd does not start: {log.read_text()[-2000:]}"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Ends it and, whatever it did not stop, the namespace around it."""
+        self._end(signal.SIGTERM)
+        for path in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}"):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+    def kill(self) -> None:
+        """SIGKILL for it and all of its containers, as a machine dies that loses its power."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._server is None:
+            return
+        pid = self._server.pid
+        with contextlib.suppress(OSError, ValueError):
+            # The first process of the namespace, without which no other lives.
+            os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()), number)
         try:
-            found = Engine(host)
-            deadline = time.monotonic() + READY
-            while not found.answers():
-                alive = server.poll() is None and time.monotonic() < deadline
-                assert alive, f"dockerd does not start: {log.read_text()[-2000:]}"
-                time.sleep(0.1)
-            if swarm:
-                found.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
-            yield found
-        finally:
-            stop(server)
-            for path in Path("/sys/fs/cgroup").glob(f"**/{cgroup}"):
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """End dockerd and, whatever it did not stop, the namespace around it."""
-    with contextlib.suppress(OSError, ValueError):
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
-        os.kill(int(children), signal.SIGTERM)
-    try:
-        server.wait(20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+            self._server.wait(20)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
 
 
 def write_image(path: Path) -> None:
