@@ -164,18 +164,8 @@ class Daemon:
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
             *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}"),
         ]
-        own = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            "unshare",
-            "--mount",
-            "--propagation",
-            "slave",
-            "--pid",
-            "--mount-proc",
-        ]
-        own += ["--fork", "--kill-child"]
+        own = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child"]
+        own += ["--mount", "--propagation", "slave", "--pid", "--mount-proc"]
         # Another engine's folders, so that its containerd is not taken for ours.
         hide = "".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path} && " for path in SHARED)
         if self.swarm:

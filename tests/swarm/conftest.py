@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import bare, cli, memory
 from tests.cli.program import Program
-from tests.engine import Engine, engine, swarm
+from tests.engine import Engine, swarm
 from tests.swarm.proxy import Proxy, proxied
-from tests.swarm.services import Services, services_of
+from tests.swarm.services import Services, operator, services_of
 
-__all__ = ["bare", "cli", "engine", "memory", "swarm"]
+__all__ = ["swarm"]
 
 
 @pytest.fixture
@@ -24,17 +22,15 @@ def services(swarm: Engine) -> Iterator[Services]:
 
 
 @pytest.fixture
-def secretkit(cli: Program, swarm: Engine, services: Services) -> Program:
+def secretkit(services: Services) -> Iterator[Program]:
     """The program in a project on the swarm; version 1 of the secret is `one`, and pushed."""
-    cli.environ |= {"SECRETKIT_ENGINE": "swarm", "DOCKER_HOST": swarm.host}
-    cli.create(services.secret, b"one")
-    cli.ok("push", services.secret)
-    return cli
+    with operator(services) as program:
+        yield program
 
 
 @pytest.fixture
-def proxy(secretkit: Program, swarm: Engine, memory: Path) -> Iterator[Proxy]:
+def proxy(secretkit: Program, services: Services) -> Iterator[Proxy]:
     """What secretkit talks to instead of the engine; the tests themselves go past it."""
-    with proxied(swarm.host, memory / "proxy") as found:
+    with proxied(services.engine.host, secretkit.folder / "proxy") as found:
         secretkit.environ["DOCKER_HOST"] = found.host
         yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from tests.cli.program import Done
+from tests.cli.program import Done, Program, environment
 from tests.engine import Engine
 
 PROGRAM = Path(__file__).with_name("program.py").read_text()
@@ -151,6 +152,22 @@ def services_of(engine: Engine) -> Iterator[Services]:
         yield found
     finally:
         found.remove()
+
+
+@contextmanager
+def operator(services: Services) -> Iterator[Program]:
+    """The program in a project on the swarm; version 1 of the secret is `one`, and pushed."""
+    # On tmpfs, as $XDG_RUNTIME_DIR is.
+    with tempfile.TemporaryDirectory(prefix="secretkit-test-", dir="/dev/shm") as name:
+        home, memory, project = (Path(name, each) for each in ("home", "memory", "project"))
+        for folder in (home, memory, project):
+            folder.mkdir(mode=0o700)
+        chosen = {"SECRETKIT_ENGINE": "swarm", "DOCKER_HOST": services.engine.host}
+        program = Program(project, environment(home, memory) | chosen)
+        program.ok("--quiet", "init")
+        program.create(services.secret, b"one")
+        program.ok("push", services.secret)
+        yield program
 
 
 @contextmanager
