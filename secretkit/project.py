@@ -12,13 +12,15 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from .errors import InvalidProjectError, ProjectNotFoundError, SecretkitError
 
 FILE = "secretkit.toml"
 STORE_FOLDER = ".secretkit"
-ENGINES = ("local",)
+ENGINES = ("local", "swarm")
+HOOKS = ("before", "after", "verify")
 DEV_FOLDER = "dev-secrets"
 _LARGEST = 1 << 20  # bytes
 
@@ -47,6 +49,7 @@ _ENTRYPOINT = {
     "allow_disk": _FLAG,
 }
 _RENDER = ("source", "destination", "format", "mode", "owner")
+_NO_HOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Declared(NamedTuple):
@@ -56,6 +59,7 @@ class Declared(NamedTuple):
     generate: str | None  # a kind of secretkit.generators
     description: str | None
     labels: Mapping[str, str]
+    hooks: Mapping[str, tuple[str, ...]] = _NO_HOOKS  # by one of HOOKS: program and arguments
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -73,6 +77,7 @@ class Project(NamedTuple):
     secrets: Mapping[str, Declared]  # by the name in [secrets.NAME]
     entrypoint: Mapping[str, Any]  # [entrypoint], validated
     dev_folder: Path  # absolute
+    hosts: tuple[str, ...] = ()  # [swarm] hosts: the managers, as in DOCKER_HOST
 
     def declared(self, secret: str) -> Declared | None:
         """What declares `secret`, also as one half of a pair."""
@@ -170,7 +175,7 @@ class _Reader:
 
     def project(self, folder: Path) -> Project:
         table = self.parse()
-        self.known((), table, ("engine", "secrets", "entrypoint", "dev"))
+        self.known((), table, ("engine", "swarm", "secrets", "entrypoint", "dev"))
         engine = table.get("engine", ENGINES[0])
         if engine not in ENGINES:
             self.refuse(
@@ -182,7 +187,8 @@ class _Reader:
         dev = self.table((), table, "dev")
         self.known(("dev",), dev, ("folder",))
         place = self.typed(("dev", "folder"), dev.get("folder", DEV_FOLDER), _TEXT)
-        return Project(folder, engine, declared, entrypoint, folder / place)
+        hosts = self.hosts(self.table((), table, "swarm"))
+        return Project(folder, engine, declared, entrypoint, folder / place, hosts)
 
     def parse(self) -> dict[str, Any]:
         import re
@@ -213,7 +219,7 @@ class _Reader:
             entry = self.table(("secrets",), table, name)
             with _Within(self, at):
                 check_name(name)
-            self.known(at, entry, ("generate", "description", "labels"))
+            self.known(at, entry, ("generate", "description", "labels", "hooks"))
             texts = {
                 key: self.typed((*at, key), entry[key], _TEXT)
                 for key in ("generate", "description")
@@ -223,8 +229,36 @@ class _Reader:
                 with _Within(self, (*at, "generate")):
                     check_kind(texts["generate"])
             labels = self.typed((*at, "labels"), entry.get("labels", {}), _PAIRS)
-            one = Declared(name, texts.get("generate"), texts.get("description"), labels)
-            yield name, one
+            hooks = self.hooks(at, self.table(at, entry, "hooks"))
+            yield (
+                name,
+                Declared(name, texts.get("generate"), texts.get("description"), labels, hooks),
+            )
+
+    def hooks(
+        self, secret: tuple[str, ...], table: dict[str, Any]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """The programs around a rotation. A text would need a shell to be taken apart: refused."""
+        at = (*secret, "hooks")
+        self.known(at, table, HOOKS)
+        hooks = {}
+        for key, value in table.items():
+            if not isinstance(value, list) or not value:
+                self.refuse(
+                    (*at, key),
+                    f"{'.'.join((*at, key))} must be a program and its arguments, as a list",
+                    f'for example {key} = ["./{key}.sh", "app"]',
+                )
+            words = self.typed((*at, key), value, _LIST)
+            for word in words:
+                self.without_null((*at, key), word)
+            hooks[key] = tuple(words)
+        return hooks
+
+    def hosts(self, table: dict[str, Any]) -> tuple[str, ...]:
+        """The addresses of managers; the engine refuses those that are no use."""
+        self.known(("swarm",), table, ("hosts",))
+        return tuple(self.typed(("swarm", "hosts"), table.get("hosts", []), _LIST))
 
     def distinct(self, declared: Iterable[Declared]) -> None:
         seen: dict[str, str] = {}

@@ -134,8 +134,13 @@ def test_not_found(tmp_path: Path) -> None:
     ("text", "place", "reason", "hint"),
     [
         ("engin = 'local'", ":1", "unknown key engin", "did you mean engine?"),
-        ("# engine\n\nengine = 'swarm'", ":3", "no such engine", "engines of this version: local"),
-        ("engine = 5", ":1", "no such engine", "engines of this version: local"),
+        (
+            "# engine\n\nengine = 'nomad'",
+            ":3",
+            "no such engine",
+            "engines of this version: local, swarm",
+        ),
+        ("engine = 5", ":1", "no such engine", "engines of this version: local, swarm"),
         (
             "[secrets.db]\ngenerate = 'pin'\n[secrets.api]\n\ngenrate = 'pin'",
             ":5",

@@ -17,9 +17,11 @@ from .output import Output
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..engines.protocol import Engine
     from ..project import Project
     from ..store import Store
 
+LOCAL = "local"
 Callback = Callable[..., Any]
 
 
@@ -64,17 +66,40 @@ class App:
         """Refuse a `secretkit.toml` that is wrong, and an engine that is not there."""
         _ = self.project
 
-    def check_engine(self) -> None:
-        """Refuse an engine that this version does not have; `secretkit.toml` is checked itself."""
+    def check_engine(self) -> str | None:
+        """The engine that --engine or SECRETKIT_ENGINE names; refuses one that is not there."""
         import os
 
         from ..project import ENGINES
 
-        if self.engine is None and os.environ.get("SECRETKIT_ENGINE", "local") not in ENGINES:
+        engine = self.engine or os.environ.get("SECRETKIT_ENGINE")
+        if engine and engine not in ENGINES:
             raise UsageError(
                 "no such engine, from SECRETKIT_ENGINE",
                 hint=f"engines of this version: {', '.join(ENGINES)}",
             )
+        return engine
+
+    @property
+    def engine_name(self) -> str:
+        """Where services run: --engine, SECRETKIT_ENGINE, or what `secretkit.toml` says."""
+        return self.check_engine() or self.project.engine
+
+    def connect(self, command: str) -> Engine:
+        """The engine. Raises UsageError if it is the local one, which `command` cannot use."""
+        if self.engine_name == LOCAL:
+            raise UsageError(
+                f"{command} needs an engine, and this project's is local",
+                hint='--engine swarm, or in secretkit.toml: engine = "swarm"',
+            )
+        from ..engines import load
+        from ..errors import ProjectNotFoundError
+
+        try:
+            hosts = self.project.hosts
+        except ProjectNotFoundError:  # docker's own settings lead to the engine
+            hosts = ()
+        return load(self.engine_name, hosts=hosts)
 
     def store(self) -> Store:
         """The project's store, open; asks for its passphrase only if no key file opens it."""
@@ -122,8 +147,8 @@ def shared_options(*, reports: bool = True) -> list[click.Option]:
         ),
         click.Option(
             ["--engine"],
-            type=click.Choice(["local"]),
-            help="Where services run.",
+            type=click.Choice([LOCAL, "swarm"]),
+            help="Where services run; default: as secretkit.toml says, else local.",
             expose_value=False,
             callback=_remember,
         ),
@@ -135,14 +160,18 @@ def shared_options(*, reports: bool = True) -> list[click.Option]:
 
 
 class Number(click.ParamType[int]):
-    """A whole number from 1. What was given instead is not repeated: it may be a value."""
+    """A whole number. What was given instead is not repeated: it may be a value."""
 
     name = "number"
 
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0):
-            self.fail("not a number from 1", param, ctx)
+        right = text.isascii() and text.isdigit() and 0 < len(text) < 10
+        if not right or int(text) < self.least:
+            self.fail(f"not a number from {self.least}", param, ctx)
         return int(text)
 
 
@@ -236,7 +265,8 @@ def usage_message(error: click.UsageError) -> tuple[str, str]:
         known = option in _VALUE_OPTIONS or error.possibilities
         message = f"no such option, {option}" if known else "no such option"
         if option in _VALUE_OPTIONS:
-            hint = value_hint(path, "NAME")
+            takes = path.endswith(("create", "rotate"))
+            hint = value_hint(f"{path if takes else 'secretkit create'} NAME")
         elif error.possibilities:
             hint = f"did you mean {error.possibilities[0]}? {hint}"
     elif isinstance(error, click.BadParameter) and error.param and _choices(error.param):
@@ -266,7 +296,6 @@ def _no_such_command(error: click.UsageError, hint: str) -> tuple[str, str]:
     return "no such command", hint
 
 
-def value_hint(path: str, name: str) -> str:
-    """How to give a value, which is never an argument."""
-    command = path if path.endswith(("create", "rotate")) else "secretkit create"
-    return f'a value is never an argument: name a file, or printf %s "$VALUE" | {command} {name} -'
+def value_hint(command: str) -> str:
+    """How to give a value, which is never an argument; `command` is all before the file's name."""
+    return f'a value is never an argument: name a file, or printf %s "$VALUE" | {command} -'

@@ -6,10 +6,18 @@ passphrase opens the store, there are none.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import click
 
 from ..errors import SecretkitError
 from .command import App
+
+if TYPE_CHECKING:
+    from ..engines.protocol import Engine
+
+_PATIENCE = 2.0  # seconds that a shell waits for an engine's candidates
 
 
 def complete_names(
@@ -37,3 +45,54 @@ def complete_kinds(
     from ..generators import KINDS
 
     return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def complete_services(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """The engine's services."""
+    return _of_engine(
+        context,
+        parameter,
+        incomplete,
+        lambda engine: (service.name for service in engine.services()),
+    )
+
+
+def complete_configs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """The names of the engine's configs that secretkit made."""
+
+    def names(engine: Engine) -> Iterable[str]:
+        from ..rotation.objects import NAME
+
+        return (found.labels[NAME] for found in engine.objects("config") if NAME in found.labels)
+
+    return _of_engine(context, parameter, incomplete, names)
+
+
+def _of_engine(
+    context: click.Context,
+    parameter: click.Parameter,
+    incomplete: str,
+    ask: Callable[[Engine], Iterable[str]],
+) -> list[str]:
+    """What an engine that answers soon says; nothing of one that does not, or fails."""
+    from threading import Thread
+
+    app = context.find_object(App) or App()
+    found: list[str] = []
+
+    def look() -> None:
+        try:
+            found.extend(sorted(set(ask(app.connect("completion")))))
+        except (SecretkitError, OSError):
+            return
+
+    # A daemon: the program ends while it still waits.
+    asking = Thread(target=look, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE)
+    taken = context.params.get(str(parameter.name)) or ()
+    return [name for name in found if name.startswith(incomplete) and name not in taken]

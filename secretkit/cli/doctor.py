@@ -8,28 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import SecretkitError
-from .command import App, Command, pass_app
+from .command import LOCAL, App, Command, pass_app
+from .examining import ERROR, OK, WARNING, Diagnosis, look_at_engine
 from .exits import FAILED
 from .output import counted
 
 if TYPE_CHECKING:
     from ..project import Project
     from ..store import Store
-
-OK, WARNING, ERROR = "ok", "warning", "error"
-
-
-class Diagnosis(NamedTuple):
-    """What one look found."""
-
-    state: str
-    what: str
-    hint: str | None = None
 
 
 @click.command(
@@ -83,6 +74,8 @@ def _examine(app: App) -> Iterator[Diagnosis]:
                     yield from _look(_declared, project, store)
                     yield from _look(_entrypoint, project, store)
                 yield from _look(_dev_folders, store)
+                if project and app.engine_name != LOCAL:
+                    yield from _look(look_at_engine, app, store)
 
 
 def _look(look: Callable[..., Iterator[Diagnosis]], *subjects: object) -> Iterator[Diagnosis]:

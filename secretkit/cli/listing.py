@@ -6,7 +6,7 @@ import click
 
 from ..naming import check_name
 from . import shapes
-from .command import App, Command, pass_app
+from .command import LOCAL, App, Command, pass_app
 from .completing import complete_names
 from .output import ago, iso
 
@@ -57,7 +57,7 @@ def ls(app: App) -> None:
 def inspect(app: App, name: str) -> None:
     """Show everything about a secret and its versions but their values.
 
-    USED BY says which dev folders hold a version.
+    USED BY says which dev folders hold a version and, with --engine swarm, which services use it.
     """
     from .. import mount
 
@@ -72,6 +72,9 @@ def inspect(app: App, name: str) -> None:
     for folder in folders:
         if number := folder.versions.get(name):
             users.setdefault(number, []).append(str(folder.path))
+    makers: dict[int, str] = {}
+    if app.engine_name != LOCAL:
+        makers = _in_the_engine(app, name, users)
     if app.out.json:
         versions = [
             {**shapes.version(one), "used_by": users.get(one.number, [])} for one in history
@@ -98,10 +101,24 @@ def inspect(app: App, name: str) -> None:
             (
                 f"v{one.number}" + (" *" if one.number == secret.current else ""),
                 iso(one.created),
-                f"{one.size} B",
-                one.source,
+                f"{one.size} B" if one.is_known else "unknown",
+                one.source if one.is_known else f"engine, by {makers.get(one.number, 'unknown')}",
                 ", ".join(users.get(one.number, [])),
             )
             for one in history
         ],
     )
+
+
+def _in_the_engine(app: App, name: str, users: dict[int, list[str]]) -> dict[int, str]:
+    """Adds the services that use a version to `users`; returns who made the objects."""
+    from ..rotation.objects import BY, versions_of
+    from ..rotation.usage import uses
+
+    engine = app.connect("inspect")
+    for use in uses(engine, name=name):
+        places = users.setdefault(use.version, [])
+        if use.service not in places:
+            places.append(use.service)
+    found = versions_of(engine, "secret", name)
+    return {number: one.labels[BY] for number, one in found.items() if BY in one.labels}

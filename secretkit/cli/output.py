@@ -1,4 +1,4 @@
-"""What is printed, and where. Only this module prints.
+"""What is printed, and where. Only this module prints, and `following` draws.
 
 - stdout is data: what was asked for, and nothing else. A value's bytes leave through `raw`.
 - stderr is talk: one line each. `--quiet` silences it, but not warnings and errors.
@@ -55,13 +55,22 @@ class Output:
 
         _write(sys.stdout, json.dumps(content, indent=2) + "\n")
 
+    def line(self, content: object) -> None:
+        """One JSON document on one line of stdout, at once: for what is followed by a machine."""
+        import json
+
+        _write(sys.stdout, json.dumps(content) + "\n")
+        sys.stdout.flush()
+
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns on stdout, three spaces apart."""
-        cells = [list(headers), *([escaped(cell) for cell in row] for row in rows)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
-        for row in cells:
-            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            _write(sys.stdout, "   ".join(padded).rstrip() + "\n")
+        for line in aligned(headers, rows):
+            _write(sys.stdout, line + "\n")
+
+    def summary(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Aligned columns on stderr, which end what was said while it was done."""
+        for line in aligned(headers, rows):
+            _talk(line)
 
     def say(self, text: str) -> None:
         """One line of talk on stderr."""
@@ -117,6 +126,16 @@ def _as_lines(what: str, say: Callable[[str], None]) -> Progress:
     return step
 
 
+def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: columns three spaces apart, control characters escaped."""
+    cells = [list(headers), *([escaped(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
+    return [
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
 def escaped(text: str) -> str:
     """`text` on one line, without control characters, which could steer a terminal."""
     if text.isprintable():
@@ -153,6 +172,19 @@ def ago(moment: datetime) -> str:
             count = seconds // size
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def elapsed(seconds: float) -> str:
+    """A duration as docker writes them: `0.4s`, `12s`, `1m30s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(
+        f"{number}{unit}"
+        for number, unit in ((hours, "h"), (minutes, "m"), (rest, "s"))
+        if number or unit == "s"
+    )
 
 
 def iso(moment: datetime) -> str:

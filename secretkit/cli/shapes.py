@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model import AuditEntry, CheckReport, KeySlot, Secret, Version
 from .output import iso
+
+if TYPE_CHECKING:
+    from ..engines.protocol import EngineObject
+    from ..rotation.types import Event, Plan, Report
+    from ..rotation.usage import Use
 
 
 def version(one: Version) -> dict[str, Any]:
@@ -14,7 +19,7 @@ def version(one: Version) -> dict[str, Any]:
         "version": one.number,
         "created": iso(one.created),
         "source": one.source,
-        "size": one.size,
+        "size": one.size if one.is_known else None,
     }
 
 
@@ -53,4 +58,69 @@ def check(one: CheckReport) -> dict[str, Any]:
         "versions": one.versions,
         "audit_entries": one.audit_entries,
         "findings": [{"what": found.what, "hint": found.hint} for found in one.findings],
+    }
+
+
+def plan(one: Plan) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "before": one.before,
+        "after": one.after,
+        "creates": one.creates,
+        "resumes": one.resumes,
+        "services": [
+            {
+                "service": swap.service,
+                "id": swap.service_id,
+                "before": list(swap.before),
+                "after": swap.after,
+                "targets": list(swap.targets),
+                "tasks": swap.tasks,
+            }
+            for swap in one.swaps
+        ],
+        "skipped": [{"service": service, "reason": reason} for service, reason in one.skipped],
+        "findings": [found._asdict() for found in one.findings],
+    }
+
+
+def event(one: Event) -> dict[str, Any]:
+    return {"type": "event", **one._asdict(), "seconds": round(one.seconds, 3)}
+
+
+def report(one: Report) -> dict[str, Any]:
+    services = [{**each._asdict(), "seconds": round(each.seconds, 3)} for each in one.services]
+    return {
+        "type": "report",
+        **one._asdict(),
+        "seconds": round(one.seconds, 3),
+        "services": services,
+        "warnings": list(one.warnings),
+    }
+
+
+def use(one: Use) -> dict[str, Any]:
+    return {
+        "service": one.service,
+        "name": one.name,
+        "object": one.object_name,
+        "version": one.version,
+        "target": one.target,
+        "ready": one.ready,
+        "wanted": one.wanted,
+        "state": one.state,
+        "by": one.by,
+        "created": iso(one.created),
+        "drift": list(one.drift),
+    }
+
+
+def engine_object(one: EngineObject) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "id": one.id,
+        "object": one.name,
+        "created": iso(one.created),
+        "labels": dict(one.labels),
     }

@@ -12,6 +12,8 @@ from .command import value_hint
 from .output import Output
 
 GIVEN = "given"
+# swarmkit takes configs of less than 1 024 000 bytes (manager/controlapi/config.go).
+CONFIG_LENGTH = 1_000_000
 
 
 class Given(NamedTuple):
@@ -20,7 +22,7 @@ class Given(NamedTuple):
     file: str | None  # a path, "-" for stdin, or None
     keep_newline: bool
     strip_newline: bool
-    command: str  # "secretkit create", for hints
+    command: str  # "secretkit create db-password", for hints
 
     def check(self, generate: str | None) -> None:
         """Raise UsageError if the options exclude each other."""
@@ -30,14 +32,14 @@ class Given(NamedTuple):
             raise UsageError("--keep-newline and --strip-newline exclude each other")
 
 
-def read(name: str, given: Given, out: Output) -> bytes:
+def read(name: str, given: Given, out: Output, limit: int = VALUE_LENGTH) -> bytes:
     """The value for `name` from FILE, stdin or the terminal.
 
-    Raises UsageError for what cannot be read, InvalidValueError for what is too large: never more
-    than that is read.
+    Raises UsageError for what cannot be read, InvalidValueError for more than `limit` bytes: never
+    more than that is read.
     """
     if given.file not in (None, "-"):
-        return _from_file(name, str(given.file), given, out)
+        return _from_file(name, str(given.file), given, out, limit)
     if sys.stdin is not None and sys.stdin.isatty():
         from .prompt import ask_twice
 
@@ -45,40 +47,40 @@ def read(name: str, given: Given, out: Output) -> bytes:
     if given.file is None or sys.stdin is None:
         raise UsageError(
             f"no value for {name}",
-            hint=f"`{given.command} {name} -` reads stdin, --generate password makes one",
+            hint=f"`{given.command} -` reads stdin, --generate password makes one",
         )
-    value = _bounded(name, sys.stdin.buffer)
+    value = _bounded(name, sys.stdin.buffer, limit)
     return value if given.keep_newline else _without_newline(value, out)
 
 
-def _from_file(name: str, path: str, given: Given, out: Output) -> bytes:
+def _from_file(name: str, path: str, given: Given, out: Output, limit: int) -> bytes:
     if not os.path.lexists(path):
         # Not repeated: somebody may have written the value there.
         raise UsageError(
             "no such file, and what follows the name is a file's",
-            hint=value_hint(given.command, name),
+            hint=value_hint(given.command),
         )
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib adds nothing here
-            value = _bounded(name, file)
+            value = _bounded(name, file, limit)
     except OSError as error:
         raise UsageError(f"cannot read {path}, {(error.strerror or 'I/O error').lower()}") from None
     if given.strip_newline:
         return _without_newline(value, out)
-    if value.endswith(b"\n"):
+    if value.endswith(b"\n") and not given.keep_newline:
         out.say(f"kept the newline at the end of {path} (--strip-newline drops it)")
     return value
 
 
-def _bounded(name: str, file: BinaryIO) -> bytes:
-    """All of `file`, if a value can be so large; two bytes more may be a newline."""
-    limit = VALUE_LENGTH + 2
+def _bounded(name: str, file: BinaryIO, limit: int) -> bytes:
+    """All of `file`, if it is not larger; two bytes more may be a newline."""
+    most = limit + 2
     parts, size = [], 0
-    while size <= limit and (part := file.read(limit + 1 - size)):
+    while size <= most and (part := file.read(most + 1 - size)):
         parts.append(part)
         size += len(part)
-    if size > limit:
-        raise InvalidValueError(name, f"more than {VALUE_LENGTH} bytes")
+    if size > most:
+        raise InvalidValueError(name, f"more than {limit} bytes")
     return b"".join(parts)
 
 

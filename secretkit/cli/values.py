@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SecretExistsError, SecretNotFoundError, UsageError
+from ..errors import EngineError, SecretExistsError, SecretNotFoundError, UsageError
 from ..generators import check_kind, generate_for, makes_pair, names_for
 from ..naming import check_name
 from . import shapes
-from .command import App, Command, pass_app
+from .command import LOCAL, App, Command, pass_app
 from .completing import complete_kinds, complete_names
+from .rolling import rotate_secret
+from .rollout import Rollout, rollout_options
 from .source import GIVEN, Given, read
 from .steps import Step, perform, refresh_steps
 
@@ -73,7 +75,7 @@ def create(
     what is typed at a prompt; or made by a generator, which `rotate` will use again. A secret that
     secretkit.toml declares with a generator needs neither.
     """
-    given = Given(file, keep_newline, strip_newline, "secretkit create")
+    given = Given(file, keep_newline, strip_newline, f"secretkit create {name}")
     given.check(generate)
     project = app.project
     declared = project.secrets.get(name) or project.declared(name)
@@ -139,6 +141,7 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.argument("name", type=check_name, shell_complete=complete_names)
 @_value_options
 @click.option("--dry-run", is_flag=True, help="Print the steps, and take none.")
+@rollout_options(abort=True)
 @pass_app
 def rotate(
     app: App,
@@ -148,15 +151,24 @@ def rotate(
     keep_newline: bool,
     strip_newline: bool,
     dry_run: bool,
+    rollout: Rollout,
 ) -> None:
     """Make the next version of a secret, and make it current.
 
     Without FILE and --generate, the secret's own generator makes the value: that of
     secretkit.toml, else the one it was created with. The two halves of a `tls` pair are rotated
     together. Dev folders that are up are refreshed.
+
+    With --engine swarm, every service that uses the secret is given the next version and watched
+    until all its tasks run well with it; only then is it current. If a service does not, all go
+    back (exit 6). Run it again after a crash or Ctrl-C: it goes on. Durations: 500ms, 10s, 1m30s.
     """
-    given = Given(file, keep_newline, strip_newline, "secretkit rotate")
+    given = Given(file, keep_newline, strip_newline, f"secretkit rotate {name}")
     given.check(generate)
+    if app.engine_name == LOCAL:
+        rollout.refuse()
+    elif rollout.abort and (file, generate, dry_run) != (None, None, False):
+        raise UsageError("--abort takes no value and no --dry-run", hint="give it the name alone")
     if generate is not None:
         check_kind(generate)
     with app.store() as store:
@@ -166,6 +178,20 @@ def rotate(
         elif kind is not None and makes_pair(kind):
             base = _pair_base(name)
         names = names_for(base, kind) if kind else (name,)
+        if app.engine_name != LOCAL:
+            if len(names) > 1:
+                raise _pair_refused(names)
+            rotate_secret(
+                app,
+                store,
+                name,
+                kind,
+                lambda: generate_for(base, kind)[name] if kind else read(name, given, app.out),
+                rollout,
+                given=file is not None or generate is not None,
+                dry_run=dry_run,
+            )
+            return
         numbers = {one: store.get(one).versions for one in names}
         made_from = f"generator {kind}" if kind else "the value given"
         texts = [f"{one} v{_next(numbers[one])}" for one in names]
@@ -179,6 +205,14 @@ def rotate(
         made = perform(app, [step, *refresh_steps(app, store)], dry_run=dry_run)
     if made is not None:
         _report(app, made)
+
+
+def _pair_refused(names: tuple[str, ...]) -> EngineError:
+    return EngineError(
+        f"cannot rotate two secrets as one on an engine, {' and '.join(names)}",
+        hint="between the two, services would have a key without its certificate: keep both in one"
+        " secret, such as a PEM file",
+    )
 
 
 def _next(numbers: tuple[int, ...]) -> int:

@@ -10,8 +10,11 @@ import click
 from ..errors import SecretInUseError, UsageError, VersionNotFoundError
 from ..naming import check_name
 from . import shapes
-from .command import NUMBER, App, Command, pass_app
+from .command import LOCAL, NUMBER, App, Command, pass_app
 from .completing import complete_names
+from .pruning import prune_on_engine, remove_on_engine, report_gone
+from .rolling import roll_back_secret
+from .rollout import Rollout, rollout_options
 from .steps import Step, perform, refresh_steps
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Print the steps, and take none.")
@@ -27,13 +30,20 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Print the steps, and ta
 @click.argument("name", type=check_name, shell_complete=complete_names)
 @click.option("--to", type=NUMBER, help="This version; default: the one before the current.")
 @_dry_run
+@rollout_options()
 @pass_app
-def rollback(app: App, name: str, to: int | None, dry_run: bool) -> None:
+def rollback(app: App, name: str, to: int | None, dry_run: bool, rollout: Rollout) -> None:
     """Make an earlier version current again. No version is rewritten.
 
-    Dev folders that are up are refreshed.
+    Dev folders that are up are refreshed. With --engine swarm, the services go back first, as
+    `rotate` lets them go on.
     """
+    if app.engine_name == LOCAL:
+        rollout.refuse()
     with app.store() as store:
+        if app.engine_name != LOCAL:
+            roll_back_secret(app, store, name, to, rollout, dry_run=dry_run)
+            return
         secret = store.get(name)
         number = to or secret.previous
         if number is None:
@@ -87,9 +97,18 @@ def _other_half(name: str, generator: str | None) -> str | None:
 def prune(app: App, names: tuple[str, ...], keep: int, dry_run: bool) -> None:
     """Destroy versions beyond the newest --keep; of every secret if none is named.
 
-    What is current stays, and what a dev folder holds.
+    What is current stays, and what a dev folder holds. With --engine swarm, also what a service
+    refers to, would roll back to, or has a task on; the objects in the swarm go too.
     """
     with app.store() as store:
+        if app.engine_name != LOCAL:
+            from ..rotation.versions import StoreVersions
+
+            chosen = dict.fromkeys(names) or [secret.name for secret in store.list()]
+            app.check_project()
+            engine = app.connect("prune")
+            prune_on_engine(app, StoreVersions(store), engine, chosen, keep, dry_run)
+            return
         secrets = [store.get(name) for name in dict.fromkeys(names)] if names else store.list()
         steps = []
         for secret in secrets:
@@ -105,7 +124,7 @@ def prune(app: App, names: tuple[str, ...], keep: int, dry_run: bool) -> None:
                 steps.append(Step(f"destroy {secret.name} {shown}", act))
         made = perform(app, steps, dry_run=dry_run)
     if made is not None:
-        _report_gone(app, made)
+        report_gone(app, made)
 
 
 @click.command(
@@ -130,7 +149,8 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
     """Destroy secrets with all their versions, or one version of one secret.
 
     A version that is current or that a dev folder holds is in use and is not destroyed alone. A
-    whole secret is also taken out of the dev folders that are up.
+    whole secret is also taken out of the dev folders that are up. With --engine swarm, the objects
+    in the swarm go too, and what a service or task needs is in use.
     """
     if version is not None and len(set(names)) > 1:
         raise UsageError("--version is for one secret", hint="remove them one by one")
@@ -154,6 +174,13 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
                 return [(name, version)]
 
             steps.append(Step(text, act))
+        if app.engine_name != LOCAL and not dry_run:
+            from ..rotation.versions import StoreVersions
+
+            engine = app.connect("rm")
+            remove_on_engine(app, StoreVersions(store), engine, list(pairs), version)
+            perform(app, refresh_steps(app, store), dry_run=False)
+            return
         made = perform(app, [*steps, *refresh_steps(app, store)], dry_run=dry_run)
         if made and version is None:
             left = {one.name for one in store.list()}
@@ -164,7 +191,7 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
                         f" secretkit rm {pair}"
                     )
     if made is not None:
-        _report_gone(app, made)
+        report_gone(app, made)
 
 
 def _check_unused(app: App, name: str, version: int, current: int) -> None:
@@ -190,11 +217,3 @@ def _mounted(app: App, name: str) -> dict[int, list[str]]:
         if number and folder.is_up:
             found.setdefault(number, []).append(str(folder.path))
     return found
-
-
-def _report_gone(app: App, gone: Sequence[tuple[str, int | None]]) -> None:
-    if app.out.json:
-        app.out.document([{"name": name, "version": number} for name, number in gone])
-    else:
-        for name, number in gone:
-            app.out.data(name if number is None else f"{name} v{number}")

@@ -7,7 +7,7 @@ import pytest
 from .program import Program
 
 WRONG = {
-    'engine = "swarm"\n': "no such engine",
+    'engine = "nomad"\n': "no such engine",
     'engin = "local"\n': "unknown key engin",
     "engine = \n": "invalid value",
 }
