@@ -292,11 +292,13 @@ def _known(
 # -- prune and remove -------------------------------------------------------------------------
 
 
-def prune(versions: Versions, engine: Engine, name: str, keep: int = 2) -> Pruned:
+def prune(
+    versions: Versions, engine: Engine, name: str, keep: int = 2, *, dry_run: bool = False
+) -> Pruned:
     """Destroys versions that are neither current, nor of the newest `keep`, nor needed by anybody.
 
     Needed is what a service refers to, would roll back to, or has a task on. The object goes
-    first, then our record. Raises RotationInProgressError.
+    first, then our record. With `dry_run` nothing is destroyed. Raises RotationInProgressError.
     """
     if keep < 1:
         raise UsageError(f"prune keeps at least one version, not {keep}")
@@ -319,12 +321,14 @@ def prune(versions: Versions, engine: Engine, name: str, keep: int = 2) -> Prune
         elif not objects.is_ours(one):
             why = "not made by secretkit"
         else:
-            why = ", ".join(holders.get(one.id, ())) or _removed(engine, one)
+            why = ", ".join(holders.get(one.id, ()))
+            if not why and not dry_run:
+                why = _removed(engine, one)
         if why:
             kept.append((number, why))
         else:
             destroyed.append(number)
-    if destroyed:
+    if destroyed and not dry_run:
         versions.destroy(name, destroyed, "prune")
     return Pruned(tuple(destroyed), tuple(kept))
 
