@@ -90,8 +90,8 @@ class UnknownValueError(NotFoundError):
     def __init__(self, name: str, version: int) -> None:
         super().__init__(
             f"value unknown, {name} v{version} was made by somebody else in the engine",
-            hint="no engine gives a value back; if you have it, give it:"
-            f" secretkit adopt {name} --value FILE",
+            hint=f"no engine gives a value back; `secretkit adopt {name} --value FILE` gives that"
+            " of the current version",
         )
         self.name = name
         self.version = version

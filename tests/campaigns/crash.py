@@ -53,7 +53,12 @@ def _write_until_killed(folder: Path, acknowledge: int, seed: int) -> None:
             act = rng.random()
             if act < 0.90:
                 name = rng.choice(("kept", "pruned"))
-                version = store.rotate(name, f"{name} {seed} {os.urandom(8).hex()}".encode())
+                value = f"{name} {seed} {os.urandom(8).hex()}".encode()
+                if act < 0.70:
+                    version = store.rotate(name, value)
+                else:
+                    version = store.stage(name, value)
+                    store.make_current(name, version.number, "rotate")
                 os.write(acknowledge, f"{name} {version.number}\n".encode())
             elif act < 0.94:
                 store.prune("pruned", keep=2)
@@ -118,6 +123,10 @@ OPERATIONS = {
     "create": "store.create('next', b'value')",
     "rotate": "store.rotate('a', b'next value')",
     "prune": "store.prune('a', keep=1)",
+    "stage": "store.stage('a', b'staged', 6)",
+    "make current": "store.make_current('a', 4, 'rotate')",
+    "learn": "store.learn('a', 9)",
+    "destroy": "store.destroy('a', [1, 4])",
     "read": "store.read('a')",
     "key rotate": "store.rotate_key()",
     "key add": "store.add_key_file(folder / 'second.key')",
@@ -149,6 +158,7 @@ def _prepare(folder: Path) -> None:
         store.backup(folder / "earlier")
         store.rotate("a", b"second")
         store.rotate("a", b"third")
+        store.stage("a", b"fourth")
 
 
 def _sound(folder: Path, operation: str, acknowledged: bool) -> str:
@@ -177,7 +187,13 @@ def _sound(folder: Path, operation: str, acknowledged: bool) -> str:
         current = bytes(store.read("a"))
         if operation == "create" and acknowledged and "next" not in names:
             return "acknowledged secret lost"
+        versions = set(store.get("a").versions)
+        after = {"stage": {1, 2, 3, 4, 6}, "learn": {1, 2, 3, 4, 9}, "destroy": {2, 3}}
+        before = after.get(operation, versions) if acknowledged else {1, 2, 3, 4}
+        if operation in after and versions not in (before, after[operation]):
+            return f"the versions of a are {sorted(versions)}, not as acknowledged"
         allowed = {
+            "make current": {b"fourth"} if acknowledged else {b"third", b"fourth"},
             "rotate": {b"next value"} if acknowledged else {b"third", b"next value"},
             "restore": {b"first"} if acknowledged else {b"first", b"third"},
         }.get(operation, {b"third"})

@@ -21,7 +21,10 @@ from secretkit.errors import SecretkitError
 from secretkit.store import Store
 from secretkit.store.anchor import anchor_path
 
-VALUES = {"db-password": (b"first", b"second", b"third"), "api-key": (b"key one", b"key two")}
+VALUES = {
+    "db-password": (b"first", b"second", b"third"),
+    "api-key": (b"key one", b"key two", b"key three"),
+}
 TABLES = {
     "record": ("box",),
     "leaf": ("box",),
@@ -58,6 +61,12 @@ class Victim:
                     store.rotate(name, value)
                     self._remember()
             store.rollback("db-password", to=2)
+            self._remember()
+            store.rollback("api-key", to=2)
+            store.learn("api-key", 5)
+            self._remember()
+            store.learn("api-key", 5, b"the value of 5")
+            store.stage("api-key", b"never current")
             self.anchor = anchor_path(bytes.fromhex(store.id))
         self._remember()
         self.anchored = self.anchor.read_bytes()

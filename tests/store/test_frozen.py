@@ -50,6 +50,15 @@ def test_a_frozen_store_opens(frozen: Path, how: str, project: Path, home: Path)
         assert [v.source for v in store.history("db-password")] == ["given", "password:32", "given"]
         assert store.read("tls-key") == b"x" * 5000
         actions = [(entry.action, entry.name, entry.version) for entry in store.audit()]
+        if frozen.name.endswith("-staged"):
+            assert (tls.current, tls.versions, tls.staged) == (1, (1, 2, 4, 7), (2,))
+            assert store.read("tls-key", 2) == b"staged"
+            assert [version.is_known for version in store.history("tls-key")] == [
+                *(True, True, False, False)
+            ]
+            del actions[8:13]
+        else:
+            assert (tls.versions, tls.staged) == ((1,), ())
         assert actions[:9] == [
             ("init", None, None),
             ("create", "db-password", 1),

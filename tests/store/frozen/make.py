@@ -31,6 +31,12 @@ def main(name: str) -> None:
             store.create("tls-key", b"x" * 5000, generator="rsa:3072")
             store.create("gone", b"removed")
             store.remove("gone")
+            if name.endswith("-staged"):
+                store.stage("tls-key", b"staged")
+                store.learn("tls-key", 4)
+                store.learn("tls-key", 7)
+                store.make_current("tls-key", 7, "rotate")
+                store.make_current("tls-key", 1, "rollback")
             store.add_passphrase(b"correct horse")
             if name.endswith("-rekeyed"):
                 store.rotate_key(lambda: b"correct horse")
