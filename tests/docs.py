@@ -36,6 +36,11 @@ def console_blocks(text: str) -> list[tuple[int, list[tuple[str, str]]]]:
     return blocks
 
 
+def needs_swarm(page: Path) -> bool:
+    """Whether a page's commands are for a real swarm, whose image they know as $IMAGE."""
+    return "<!-- needs: swarm -->" in page.read_text()
+
+
 def pattern(expected: str) -> re.Pattern[str]:
     """What `expected` stands for: `…` is anything in a line, a line of `…` any number of lines."""
     parts = []

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from secretkit import Store
-from tests.docs import run_console_blocks
+from tests.docs import needs_swarm, run_console_blocks
+from tests.engine import swarm
+
+__all__ = ["swarm"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,7 +32,9 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_of_a_page(page: Path, tmp_path: Path, memory: Path) -> None:
+def test_commands_of_a_page(
+    page: Path, tmp_path: Path, memory: Path, request: pytest.FixtureRequest
+) -> None:
     """Every console block of a page works for a new user, one after the other."""
     workspace = tmp_path / "shop"
     workspace.mkdir()
@@ -40,6 +45,9 @@ def test_commands_of_a_page(page: Path, tmp_path: Path, memory: Path) -> None:
         "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
         "COLUMNS": "100",
     }
+    if needs_swarm(page):
+        engine = request.getfixturevalue("swarm")
+        env |= {**engine.environment(), "IMAGE": engine.image}
     ran = run_console_blocks(page, workspace, env)
     if page in {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}:
         assert ran > 5
