@@ -64,19 +64,25 @@ def mode_of(spec: Mapping[str, Any]) -> tuple[Mode, int | None]:
     return _MODES[word], None
 
 
-def swapped(spec: Mapping[str, Any], kind: Kind, objects: Mapping[str, tuple[str, str]]) -> Spec:
+def swapped(
+    spec: Mapping[str, Any],
+    kind: Kind,
+    objects: Mapping[str, tuple[str, str]],
+    target: str | None = None,
+) -> Spec:
     """A copy of the spec that refers to other objects; nothing else differs.
 
     `objects` maps the id of an object to the (id, name) of the one that takes its place, under
-    every target. A reference's file name, uid, gid and mode stay.
+    every target, or under the given one alone. A reference's file name, uid, gid and mode stay.
     """
     result = copy.deepcopy(dict(spec))
     field, identity, title = _FIELDS[kind]
     container = _container(result)
     for entry in container.get(field) or ():
-        if found := objects.get(entry[identity]):
+        elsewhere = target is not None and (entry.get("File") or {}).get("Name") != target
+        if not elsewhere and (found := objects.get(entry[identity])):
             entry[identity], entry[title] = found
-    if kind == "config":
+    if kind == "config" and target is None:
         # A credential spec (of Windows) names one of the configs by its id once more.
         credential = (container.get("Privileges") or {}).get("CredentialSpec") or {}
         if found := objects.get(credential.get("Config", "")):

@@ -1,0 +1,170 @@
+"""Whether a service has arrived, by what its spec, its tasks and its update say. Pure.
+
+The engine's word alone is not enough: `completed` does not mean healthy, and a service without
+tasks says nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ..engines import spec as specs
+from ..engines.protocol import Reference, Service, Task
+
+STALL = 20.0  # seconds without a change, beyond the update's own delay and monitor
+ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
+_BAD = ("failed", "rejected")
+
+
+class Goal(NamedTuple):
+    """Where a service is to go."""
+
+    is_met: Callable[[Sequence[Reference]], bool]  # by a service's or a task's references
+    is_next: bool  # the next version, else back to what was before
+    soak: float  # seconds that tasks must stay
+    since: datetime  # when the rotation began, by the engine's clock
+
+
+class Look(NamedTuple):
+    """One look at a service on its way."""
+
+    previous: int  # tasks running that are not there yet
+    ready: int  # tasks running that are
+    wanted: int  # tasks that should
+    waits: str = ""  # for what, and why
+    arrived: bool = False
+    failure: str = ""  # it will not arrive: why
+    swap: bool = False  # its spec has to be changed
+    push: bool = False  # its update stands still: any further update goes on with it
+    again: float = 60.0  # seconds until another look is worth it, whatever happens
+
+
+class Verifying:
+    """One service on its way, looked at again and again. `now` is by any one clock, in seconds."""
+
+    def __init__(self, goal: Goal) -> None:
+        self._goal = goal
+        self.posted = False  # our update was accepted, or its traces were seen
+        self._picture: object = None
+        self._moved = 0.0  # when the picture changed
+        self._good_since: float | None = None
+        self._completed = False
+        self._bad: frozenset[str] | None = None  # tasks that had failed when all were good
+
+    def look(self, service: Service, tasks: Sequence[Task], now: float) -> Look:
+        """What is so now."""
+        on_goal = [task for task in tasks if self._goal.is_met(task.references)]
+        # Another secret's rotation, or a restart, leaves tasks too: only those of this one count.
+        recent = [task for task in on_goal if task.updated >= self._goal.since]
+        self.posted = self.posted or bool(recent)
+        look = _counted(service, tasks, on_goal)
+        self._note_moves(service, tasks, now)
+        bad = [task for task in recent if task.state in _BAD]
+        why = max(bad, key=lambda task: task.updated).message if bad else ""
+        if service.is_job:
+            # Its tasks end by themselves: that it has the reference is all there is to see.
+            met = self._goal.is_met(service.references)
+            return look._replace(arrived=met, swap=not met)
+        return self._by_spec(service, look, why) or self._by_tasks(service, tasks, look, bad, now)
+
+    def _note_moves(self, service: Service, tasks: Sequence[Task], now: float) -> None:
+        picture = (service.update_state, {(task.id, task.state, task.wanted) for task in tasks})
+        if picture != self._picture:
+            self._picture, self._moved = picture, now
+
+    def _by_spec(self, service: Service, look: Look, why: str) -> Look | None:
+        """What the spec and the state of the update decide without looking at tasks."""
+        state, met = service.update_state, self._goal.is_met(service.references)
+        because = why or service.update_message or "the engine does not say why"
+        if not met and self.posted and self._goal.is_next:
+            if state == "rollback_started":
+                return look._replace(waits=f"the engine takes it back: {because}")
+            if state in ("rollback_completed", "rollback_paused"):
+                return look._replace(failure=because)
+        if not met:
+            if state in ("updating", "rollback_started") and self._goal.is_next:
+                return look._replace(waits="somebody else's update of it")
+            return look._replace(swap=True)
+        if state == "paused":
+            if specs.update_config(service.spec).failure_action == "pause":
+                return look._replace(failure=because)
+            # Only a node that died and came back pauses such an update.
+            return look._replace(push=True, waits=because)
+        if state == "rollback_paused":
+            return look._replace(push=True, waits=because)
+        return None
+
+    def _by_tasks(
+        self,
+        service: Service,
+        tasks: Sequence[Task],
+        look: Look,
+        bad: Sequence[Task],
+        now: float,
+    ) -> Look:
+        update = specs.update_config(service.spec)
+        moving = service.update_state in ("updating", "rollback_started")
+        good = look.ready >= look.wanted and not _others(tasks, self._goal)
+        fresh = [task for task in bad if self._bad is not None and task.id not in self._bad]
+        if fresh and self._goal.is_next and not moving:
+            return look._replace(failure=max(fresh, key=lambda task: task.updated).message)
+        completed = service.update_state in ("completed", "rollback_completed")
+        if good:
+            # The engine says `completed` when it has watched the last task for its monitor time;
+            # that time is not waited for twice. It does not watch if failures do not matter.
+            watched = completed and not self._completed and update.failure_action != "continue"
+            start = now - update.monitor if watched else now
+            self._good_since = start if self._good_since is None else min(self._good_since, start)
+        else:
+            self._good_since = None
+        if self._bad is None and (good or completed) and not moving:
+            self._bad = frozenset(task.id for task in bad)
+        self._completed = completed
+        if moving and self._stands(tasks, look, now, update.delay + update.monitor):
+            self._moved = now
+            return look._replace(push=True, waits="its update stands still: it is started again")
+        if self._good_since is None:
+            return look._replace(waits=_waits(tasks, look, bad))
+        if moving:
+            return look._replace(waits="the engine watches its tasks")
+        needed = max(update.monitor, self._goal.soak) if look.wanted else 0.0
+        left = needed - (now - self._good_since)
+        if left > 0:
+            return look._replace(waits=f"its tasks must stay up {left:.0f} s more", again=left)
+        return look._replace(arrived=True)
+
+    def _stands(self, tasks: Sequence[Task], look: Look, now: float, own: float) -> bool:
+        """Every task that should runs, and still nothing has moved for longer than it may."""
+        live = [task for task in tasks if task.wanted]
+        running = len(live) >= look.wanted and all(task.state == "running" for task in live)
+        return running and now - self._moved > STALL + own
+
+
+def _others(tasks: Sequence[Task], goal: Goal) -> list[Task]:
+    return [task for task in tasks if task.wanted and not goal.is_met(task.references)]
+
+
+def _counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -> Look:
+    live = [task for task in tasks if task.wanted]
+    ready = [task for task in on_goal if task.wanted and task.state == "running"]
+    running = [task for task in live if task.state == "running"]
+    if service.replicas is not None and not service.is_job:
+        wanted = service.replicas
+    else:
+        # One on each node that the engine has chosen; while they change, a node may have two.
+        wanted = len({task.node_id or task.id for task in live})
+    return Look(previous=len(running) - len(ready), ready=len(ready), wanted=wanted)
+
+
+def _waits(tasks: Sequence[Task], look: Look, bad: Sequence[Task]) -> str:
+    said = f"{look.ready} of {look.wanted} tasks are on it"
+    slow = [task for task in tasks if task.wanted and task.state != "running"]
+    if bad:
+        said += f", one failed: {max(bad, key=lambda task: task.updated).message}"
+    elif slow:
+        latest = max(slow, key=lambda task: task.updated)
+        said += f", one is {latest.state}"
+        said += f": {latest.message}" if latest.state == "pending" and latest.message else ""
+    return said
