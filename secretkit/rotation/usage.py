@@ -246,13 +246,14 @@ def adopt(versions: Versions, engine: Engine, name: str, content: bytes | None) 
     # First the engine: its compare-and-swap refuses the second of two who adopt at once.
     for number, one in found.items():
         if not objects.is_ours(one):
-            own = versions.content(name, number) if versions.kind == "config" else None
-            said = versions.fingerprint(name, own) if own else fingerprint
-            said = said if own or number == current else ""
+            said, used_once = fingerprint if number == current else "", {}
+            if versions.kind == "config":
+                said = versions.fingerprint(name, versions.content(name, number))
+                used_once = {objects.CURRENT: "1"}
             labels = objects.labels(
                 name, number, fingerprint=said, store=versions.store_id if said else ""
             )
-            engine.relabel(one, {**one.labels, **labels})
+            engine.relabel(one, {**one.labels, **labels, **used_once})
     versions.learn(name, current, content)
     for number in found:
         versions.learn(name, number)
