@@ -23,21 +23,31 @@ if TYPE_CHECKING:
     from .model import Secret as Secret
     from .model import Value as Value
     from .model import Version as Version
+    from .rotation.hooks import Hooks as Hooks
+    from .rotation.secrets import rotate as rotate
+    from .rotation.types import Event as Event
+    from .rotation.types import Options as Options
+    from .rotation.types import Report as Report
     from .store import NewSecret as NewSecret
     from .store import Store as Store
 
 _HOMES = {
     "AuditEntry": "model",
     "CheckReport": "model",
+    "Event": "rotation.types",
     "Finding": "model",
+    "Hooks": "rotation.hooks",
     "KeySlot": "model",
     "NewSecret": "store",
+    "Options": "rotation.types",
+    "Report": "rotation.types",
     "Secret": "model",
     "SecretkitError": "errors",
     "Store": "store",
     "Value": "model",
     "Version": "model",
     "generate": "generators",
+    "rotate": "rotation.secrets",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of names, made from the one table
 

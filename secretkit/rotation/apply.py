@@ -547,10 +547,9 @@ class Rotation:
         outcome: Literal["completed", "rolled back", "stopped", "aborted"],
         each: Outcome,
     ) -> Report:
-        services = [
-            self._service_report(journal, key, each)
-            for key in (journal.services if journal else ())
-        ]
+        services = []
+        if journal is not None:
+            services = [self._service_report(journal, key, each) for key in journal.services]
         services += [
             ServiceReport(name, "", "", 0, 0.0, "skipped", why) for name, why in self._skipped
         ]
