@@ -30,7 +30,7 @@ from ..errors import (
     OutOfSequenceError,
 )
 from .endpoints import Endpoint
-from .ssh import SSHAdapter
+from .transport import adapter
 
 CONNECT = 5.0  # seconds
 # A manager that has lost its leader blocks for up to 20 s (measured).
@@ -182,12 +182,12 @@ class _Manager:
 
     def _connect(self) -> _Client:
         host, tls = self.endpoint
-        ssh = host.startswith("ssh://")
+        own = adapter(host, CONNECT)
         problem = ""
         try:
             # With a version given it makes no request yet.
             client = APIClient(
-                "tcp://localhost:1" if ssh else host, version="1.41", tls=tls or False
+                "tcp://localhost:1" if own else host, version="1.41", tls=tls or False
             )
         except (DockerException, OSError, ValueError) as error:
             # Of the SDK's reading of config.json or the TLS files: the class alone, as the message
@@ -197,8 +197,8 @@ class _Manager:
             raise EngineError(
                 f"cannot use {self.endpoint.shown}: docker's configuration is not valid ({problem})"
             )
-        if ssh:
-            client.mount("http://", SSHAdapter(host, CONNECT))
+        if own:
+            client.mount("http://", own)
         return cast(_Client, client)
 
     @staticmethod

@@ -42,8 +42,6 @@ def listening(answers: Answers, api: str = "1.41") -> Iterator[Listener]:
     found = Listener(answers)
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def handle_any(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.path == "/version":
@@ -53,9 +51,7 @@ def listening(answers: Answers, api: str = "1.41") -> Iterator[Listener]:
             asked = Asked(self.command, path, dict(self.headers))
             found.asked.append(asked)
             answer = found.answers(asked)
-            if answer is HANG_UP:
-                self.close_connection = True
-            else:
+            if answer is not HANG_UP:
                 self.reply(*answer)
 
         def reply(self, status: int, body: Any) -> None:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,8 +76,8 @@ def test_a_socket_of_somebody_else(tmp_path: Path) -> None:
         held.bind(str(path))
         held.listen()
         path.chmod(0o600)
-        for folder in (tmp_path, *tmp_path.parents[:3]):
-            if folder.owner() == "root" and "pytest" in str(folder):
+        for folder in (tmp_path, *tmp_path.parents):
+            if "pytest" in folder.name:
                 folder.chmod(0o755)
         os.seteuid(65534)
         try:
@@ -217,6 +217,7 @@ def test_a_manager_that_comes_back() -> None:
     def come_back() -> None:
         time.sleep(0.5)
         with socket.create_server(("127.0.0.1", port)) as again:
+            again.settimeout(10)
             connection, _ = again.accept()
             with connection:
                 connection.recv(65536)
@@ -277,15 +278,9 @@ def test_no_credentials_are_sent() -> None:
         engine.close()
 
 
-def changes_ended(before: int) -> bool:
-    return threading.active_count() <= before
-
-
 def test_a_subscription_that_breaks() -> None:
     """It tells of time, and ends when it is told to."""
-    before = threading.active_count()
-    answers: Callable[[Asked], None] = lambda _: HANG_UP  # noqa: E731
-    with listening(answers) as server:
+    with listening(lambda _: HANG_UP) as server:
         engine = SwarmEngine((server.host,))
         with engine.changes() as changes:
             begin = time.monotonic()
@@ -294,4 +289,4 @@ def test_a_subscription_that_breaks() -> None:
             begin = time.monotonic()
         assert time.monotonic() - begin < 1
         engine.close()
-    assert changes_ended(before)
+    assert not [each for each in threading.enumerate() if each.name == "secretkit-changes"]

@@ -1,7 +1,7 @@
-"""HTTP to an engine through the ssh program, as the docker client does it for ssh:// hosts.
+"""HTTP to an engine over a UNIX socket, or through the ssh program as the docker client does it.
 
-The docker SDK needs paramiko for that, even to run ssh; this needs ssh alone, with its own
-configuration, agent and known hosts.
+For ssh:// hosts the docker SDK needs paramiko, even to run ssh; this needs ssh alone, with its own
+configuration, agent and known hosts. Of a UNIX socket that refuses, the SDK leaks a descriptor.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import socket
 import subprocess
 import tempfile
+from collections.abc import Callable
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -19,11 +20,22 @@ import urllib3.connection
 import urllib3.connectionpool
 
 
-class SSHAdapter(requests.adapters.HTTPAdapter):
-    """All requests go to the engine of one host, whatever host their URL names."""
+def adapter(host: str, connect_timeout: float) -> requests.adapters.HTTPAdapter | None:
+    """What carries requests to a unix:// or ssh:// host; None for others. Seconds."""
+    if host.startswith("ssh://"):
+        words = command(host, connect_timeout)
+        return _Adapter(lambda: _SSHConnection(words))
+    if host.startswith("unix://"):
+        path = host.removeprefix("unix://")
+        return _Adapter(lambda: _UnixConnection(path))
+    return None
 
-    def __init__(self, host: str, connect_timeout: float) -> None:
-        self._own = _Pool(host, connect_timeout)
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """All requests go over such connections, whatever host their URL names."""
+
+    def __init__(self, make: Callable[[], urllib3.connection.HTTPConnection]) -> None:
+        self._own = _Pool(make)
         super().__init__()
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> urllib3.HTTPConnectionPool:
@@ -38,18 +50,34 @@ class SSHAdapter(requests.adapters.HTTPAdapter):
 
 
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    def __init__(self, host: str, connect_timeout: float) -> None:
+    def __init__(self, make: Callable[[], urllib3.connection.HTTPConnection]) -> None:
         super().__init__("localhost", maxsize=10)
-        self._ssh = (host, connect_timeout)
+        self._make = make
 
-    def _new_conn(self) -> _Connection:
-        return _Connection(*self._ssh)
+    def _new_conn(self) -> urllib3.connection.HTTPConnection:
+        return self._make()
 
 
-class _Connection(urllib3.connection.HTTPConnection):
-    def __init__(self, host: str, connect_timeout: float) -> None:
+class _UnixConnection(urllib3.connection.HTTPConnection):
+    def __init__(self, path: str) -> None:
         super().__init__("localhost")
-        self._command = command(host, connect_timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            found.settimeout(self.timeout if isinstance(self.timeout, int | float) else None)
+            found.connect(self._path)
+        except BaseException:
+            found.close()
+            raise
+        self.sock = found
+
+
+class _SSHConnection(urllib3.connection.HTTPConnection):
+    def __init__(self, words: list[str]) -> None:
+        super().__init__("localhost")
+        self._command = words
         self._ssh: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
 
