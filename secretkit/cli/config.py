@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigNotFoundError, ConflictError, SecretkitError, UsageError
-from ..naming import check_name
+from ..naming import CONFIG_LENGTH, check_name
 from . import shapes
 from .command import NUMBER, App, Group, pass_app
 from .completing import complete_configs
 from .output import iso
 from .rolling import carry_out, previous, say_resumed, show_plan
 from .rollout import Rollout, rollout_options
-from .source import CONFIG_LENGTH, Given, read
+from .source import Given, read
 
 if TYPE_CHECKING:
     from ..engines.protocol import Engine
@@ -60,7 +60,7 @@ def _content(app: App, name: str, file: str, command: str) -> bytes:
 @_file
 @pass_app
 def create(app: App, name: str, file: str) -> None:
-    """Make a config in the engine: its version 1, of FILE's bytes or stdin's, at most 1 000 KB."""
+    """Make a config in the engine: its version 1, of FILE's bytes or stdin's, below 1000 KiB."""
     _, versions = _versions(app)
     content = _content(app, name, file, f"config create {name}")
     try:

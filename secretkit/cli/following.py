@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 _AGAIN = 10  # seconds after which a line is said once more, though nothing has changed
 _DONE = {"verified": "green", "undone": "yellow"}
 _WIDTH = 24  # columns of a bar
+_WORDS = {
+    "journal": "the rotation is recorded in the swarm",
+    "stage": "the value is in the store",
+    "create": "the object is in the swarm",
+    "plan": "its services are found, and none refuses",
+    "before": "the hook before has passed",
+    "swap": "its update has begun",
+    "verify": "waiting for its tasks",
+    "verified": "all its tasks run well with the next version",
+    "undo": "going back to the version before",
+    "undone": "back on the version before",
+    "settle": "no service is on another version",
+    "commit": "the next version is current",
+    "after": "the hook after has passed",
+    "release": "the record is gone from the swarm",
+}
 
 
 @contextlib.contextmanager
@@ -52,12 +68,16 @@ def _as_documents(out: Output) -> OnEvent:
     return lambda event: out.line(shapes.event(event))
 
 
-def counts(event: Event) -> str:
-    """`2 of 4 tasks ready, 1 on another version`; nothing if the event has no counts."""
-    if not (event.wanted or event.ready or event.previous):
-        return ""
-    told = f"{event.ready} of {event.wanted} tasks ready"
-    return told + (f", {event.previous} on another version" if event.previous else "")
+def said(event: Event) -> str:
+    """What happened, in words."""
+    return event.message or _WORDS.get(event.step, event.step)
+
+
+def line(event: Event) -> str:
+    """The same with its service, and how many of its tasks are not there yet."""
+    others = f"{event.previous} on another version" if event.previous else ""
+    parts = [f"{event.service}: {said(event)}" if event.service else said(event), others]
+    return ", ".join(part for part in parts if part)
 
 
 class _Lines:
@@ -68,12 +88,11 @@ class _Lines:
         self.said: dict[str | None, tuple[str, float]] = {}
 
     def show(self, event: Event) -> None:
-        parts = [event.service, event.message or event.step, counts(event)]
-        line = ": ".join(part for part in parts if part)
+        text = line(event)
         before, when = self.said.get(event.service, ("", 0.0))
-        if line != before or event.seconds - when >= _AGAIN:
-            self.said[event.service] = line, event.seconds
-            self.out.say(f"{line} ({elapsed(event.seconds)})")
+        if text != before or event.seconds - when >= _AGAIN:
+            self.said[event.service] = text, event.seconds
+            self.out.say(f"{text} ({elapsed(event.seconds)})")
 
 
 class _Screen:
@@ -100,7 +119,7 @@ class _Screen:
         now = time.monotonic()
         name = event.service
         if name is None:
-            self.said = event.message or event.step
+            self.said = said(event)
             return
         last, begun, _ = self.services.get(name, (event, now, None))
         if not event.wanted and event.step in _DONE:  # an end says no counts of its own
@@ -136,6 +155,6 @@ class _Screen:
                 Text(f"{event.ready}/{event.wanted}"),
                 Text(str(event.previous)),
                 Text(elapsed((ended or time.monotonic()) - begun)),
-                Text(escaped(event.message or event.step), style=style),
+                Text(escaped(said(event)), style=style),
             )
         return table

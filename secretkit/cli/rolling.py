@@ -137,7 +137,10 @@ def rotate_secret(
     given: bool,
     dry_run: bool,
 ) -> None:
-    """`rotate` on an engine. `value` is called once, unless a rotation under way has its own."""
+    """`rotate` on an engine. Without a value `given`, one under way goes on, and nobody is asked.
+
+    A value that a generator has made anew is left unused where the one under way has its own.
+    """
     from ..rotation import abort, plan, rotate, under_way
     from ..rotation.versions import StoreVersions
 

@@ -12,8 +12,6 @@ from .command import value_hint
 from .output import Output
 
 GIVEN = "given"
-# swarmkit takes configs of less than 1 024 000 bytes (manager/controlapi/config.go).
-CONFIG_LENGTH = 1_000_000
 
 
 class Given(NamedTuple):

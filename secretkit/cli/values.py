@@ -188,7 +188,7 @@ def rotate(
                 kind,
                 lambda: generate_for(base, kind)[name] if kind else read(name, given, app.out),
                 rollout,
-                given=file is not None or generate is not None,
+                given=file is not None or kind is not None,
                 dry_run=dry_run,
             )
             return
