@@ -34,9 +34,7 @@ def test_parse_is_the_reverse_of_object_name(number: int) -> None:
     assert objects.parse(naming.object_name("db-password", number)) == ("db-password", number)
 
 
-@pytest.mark.parametrize(
-    "name", ["db-v1", "db-v0", "db-v02", "v2", "-v2", "a-vx"]
-)
+@pytest.mark.parametrize("name", ["db-v1", "db-v0", "db-v02", "v2", "-v2", "a-vx"])
 def test_what_is_no_version_is_a_name(name: str) -> None:
     """A suffix that secretkit would not write belongs to the name."""
     assert objects.parse(name) == (name, 1)
