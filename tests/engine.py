@@ -120,14 +120,14 @@ def image(found: Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def private_engine(swarm: bool = False) -> Iterator[Engine]:
-    """A dockerd that nothing else on this machine sees; needs root."""
-    with private_daemon(swarm) as daemon:
+def private_engine(*options: str, swarm: bool = False) -> Iterator[Engine]:
+    """A dockerd that nothing else on this machine sees; needs root. `options` are its own."""
+    with private_daemon(*options, swarm=swarm) as daemon:
         yield daemon.engine
 
 
 @contextlib.contextmanager
-def private_daemon(swarm: bool = False) -> Iterator[Daemon]:
+def private_daemon(*options: str, swarm: bool = False) -> Iterator[Daemon]:
     """As `private_engine`, to be killed and started again on its data.
 
     A swarm has networks of its own, in a network namespace of its own: its ports are fixed.
@@ -137,7 +137,7 @@ def private_daemon(swarm: bool = False) -> Iterator[Daemon]:
     able = os.geteuid() == 0 and all(map(shutil.which, programs))
     need("engine", able, f"needs DOCKER_HOST, or root and {', '.join(programs)}")
     with tempfile.TemporaryDirectory(prefix="secretkit-engine-") as name:
-        daemon = Daemon(Path(name), swarm)
+        daemon = Daemon(Path(name), swarm, options)
         try:
             daemon.start()
             if swarm:
@@ -150,9 +150,10 @@ def private_daemon(swarm: bool = False) -> Iterator[Daemon]:
 class Daemon:
     """A dockerd in namespaces of its own, with its data in `folder`."""
 
-    def __init__(self, folder: Path, swarm: bool) -> None:
+    def __init__(self, folder: Path, swarm: bool, options: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.swarm = swarm
+        self.options = options
         self.engine = Engine(f"unix://{folder}/docker.sock")
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -163,6 +164,7 @@ class Daemon:
             *("dockerd", "--host", self.engine.host, "--pidfile", f"{folder}/pid"),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
             *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}"),
+            *self.options,
         ]
         own = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child"]
         own += ["--mount", "--propagation", "slave", "--pid", "--mount-proc"]

@@ -44,6 +44,7 @@ class _Client(Protocol):
     """What is used of docker.APIClient: its session, for any path, with its configured headers."""
 
     base_url: str
+    verify: bool | str | None
 
     def _get(self, url: str, **options: Any) -> requests.Response: ...
     def _post(self, url: str, **options: Any) -> requests.Response: ...
@@ -157,7 +158,8 @@ class _Manager:
         """Its answer. Raises _NoAnswerError if there is none, and our errors if it is a refusal."""
         client, root = self._client()
         send = {"_get": client._get, "_post": client._post, "_delete": client._delete}[method]
-        answer = _answer(send, root + path, options)
+        # With each request: REQUESTS_CA_BUNDLE would go before the session's.
+        answer = _answer(send, root + path, {"verify": client.verify} | options)
         if answer.status_code >= 400:
             _refuse(answer)
         return answer
@@ -203,7 +205,7 @@ class _Manager:
 
     @staticmethod
     def _version(client: _Client) -> str:
-        answer = _answer(client._get, f"{client.base_url}/version", {})
+        answer = _answer(client._get, f"{client.base_url}/version", {"verify": client.verify})
         if answer.status_code >= 400:
             _refuse(answer)
         try:

@@ -80,6 +80,7 @@ class _SSHConnection(urllib3.connection.HTTPConnection):
         self._command = words
         self._ssh: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
+        self._expecting = False
 
     def connect(self) -> None:
         ours, theirs = socket.socketpair()
@@ -95,15 +96,21 @@ class _SSHConnection(urllib3.connection.HTTPConnection):
         self.sock = ours
 
     def getresponse(self) -> Any:
+        self._expecting = True
         try:
             return super().getresponse()
         except OSError:
-            if reason := self._reason():
-                raise ConnectionRefusedError(0, reason) from None
-            raise
+            reason = self._reason()
+            if not reason:
+                raise
+        finally:
+            self._expecting = False
+        raise ConnectionRefusedError(0, reason)
 
     def close(self) -> None:
         super().close()
+        if self._expecting:
+            return  # by http.client, before anybody asked ssh why; urllib3 closes once more
         if self._ssh is not None:
             self._ssh.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
