@@ -54,8 +54,12 @@ def test_commands_of_a_page(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_python_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_of_a_page(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Every Python block of a page runs in a new project."""
+    if needs_swarm(page):
+        monkeypatch.setenv("DOCKER_HOST", request.getfixturevalue("swarm").host)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for number, block in enumerate(
         re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
