@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import sha256
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from .. import naming
 from ..engines.protocol import Engine, EngineObject, Kind
@@ -15,8 +15,10 @@ from ..errors import (
     VersionNotFoundError,
 )
 from ..model import Secret
-from ..store import Store
 from . import objects
+
+if TYPE_CHECKING:
+    from ..store import Store
 
 Action = Literal["rotate", "rollback", "adopt"]
 
