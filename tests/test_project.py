@@ -13,11 +13,15 @@ from secretkit.project import Declared, entrypoint_json, find_folder, load
 
 FULL = """\
 engine = "local"
+swarm.hosts = ["ssh://ops@manager-1", "tcp://10.0.0.2:2376"]
 
 [secrets.db-password]
 generate = "password:32"
 description = "PostgreSQL role 'app'"
 labels = { team = "core" }
+
+[secrets.db-password.hooks]
+before = ["./accept.sh", "app user"]
 
 [secrets.web]
 generate = "tls:db.internal"
@@ -56,8 +60,13 @@ def test_everything_is_read(tmp_path: Path) -> None:
     project = load(write(tmp_path, FULL))
     assert project.engine == "local"
     assert project.secrets["db-password"] == Declared(
-        "db-password", "password:32", "PostgreSQL role 'app'", {"team": "core"}
+        "db-password",
+        "password:32",
+        "PostgreSQL role 'app'",
+        {"team": "core"},
+        {"before": ("./accept.sh", "app user")},
     )
+    assert project.hosts == ("ssh://ops@manager-1", "tcp://10.0.0.2:2376")
     assert project.secrets["api-key"] == Declared("api-key", None, None, {})
     assert project.dev_folder == tmp_path / "run/secrets"
     assert json.loads(entrypoint_json(project)) == {
@@ -134,6 +143,30 @@ def test_not_found(tmp_path: Path) -> None:
     ("text", "place", "reason", "hint"),
     [
         ("engin = 'local'", ":1", "unknown key engin", "did you mean engine?"),
+        (
+            "[secrets.a.hooks]\nbefor = ['x']",
+            ":2",
+            "unknown key secrets.a.hooks.befor",
+            "did you mean before?",
+        ),
+        (
+            "[secrets.a.hooks]\nafter = 'rm -rf'",
+            ":2",
+            "secrets.a.hooks.after must be a program and its arguments, as a list",
+            'for example after = ["./after.sh", "app"]',
+        ),
+        (
+            "[secrets.a.hooks]\nverify = []",
+            ":2",
+            "secrets.a.hooks.verify must be a program and its arguments, as a list",
+            'for example verify = ["./verify.sh", "app"]',
+        ),
+        (
+            "[swarm]\nhost = ['tcp://a:1']",
+            ":2",
+            "unknown key swarm.host",
+            "did you mean hosts?",
+        ),
         (
             "# engine\n\nengine = 'nomad'",
             ":3",
