@@ -175,8 +175,9 @@ class Daemon:
             hide += "ip link set lo up && "
         else:
             server += ["--bridge", "none", "--iptables=false", "--ip-forward=false"]
-        # One that was killed left it, and the number in it is that of a process in any namespace.
+        # What one that was killed left there: a pid in it is that of a process in any namespace.
         (folder / "pid").unlink(missing_ok=True)
+        shutil.rmtree(folder / "run", ignore_errors=True)
         log = folder / "log"
         with log.open("wb") as output:
             self._server = subprocess.Popen(
@@ -196,9 +197,11 @@ class Daemon:
     def stop(self) -> None:
         """Ends it and, whatever it did not stop, the namespace around it."""
         self._end(signal.SIGTERM)
-        for path in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}"):
-            with contextlib.suppress(OSError):
-                path.rmdir()
+        # os.walk, as others' groups go away while it looks, which Path.glob does not stand.
+        for folder, names, _ in os.walk("/sys/fs/cgroup"):
+            if self.folder.name in names:
+                with contextlib.suppress(OSError):
+                    Path(folder, self.folder.name).rmdir()
 
     def kill(self) -> None:
         """SIGKILL for it and all of its containers, as a machine dies that loses its power."""
