@@ -18,8 +18,10 @@ from tests.engine import Engine
 PROGRAM = Path(__file__).with_name("program.py").read_text()
 TARGET = "db-password"
 # How tests update: the engine's own defaults wait for 5 seconds after each task.
-QUICK = ("--update-monitor", "300ms", "--restart-delay", "500ms", "--rollback-monitor", "300ms")
-ROLLING = ("--update-failure-action", "rollback", "--update-order", "start-first")
+ROLLING = (
+    *("--update-monitor", "300ms", "--rollback-monitor", "300ms", "--restart-delay", "500ms"),
+    *("--update-failure-action", "rollback", "--update-order", "start-first"),
+)
 HEALTHY = (
     *("--health-cmd", "cat /tmp/ready", "--health-interval", "500ms"),
     *("--health-retries", "2", "--health-start-period", "0s"),
@@ -58,6 +60,7 @@ class Services:
         *options: str,
         replicas: int | None = 1,
         arguments: tuple[str, ...] = (),
+        update: tuple[str, ...] = ROLLING,
         references: tuple[str, ...] | None = None,
         wait: bool = True,
     ) -> str:
@@ -72,7 +75,7 @@ class Services:
         path = f"/run/secrets/{TARGET}"
         self.docker(
             *("service", "create", "--quiet", "--detach", "--name", full),
-            *(*QUICK, *ROLLING, *words, *options, self.engine.image),
+            *(*update, *words, *options, self.engine.image),
             *("python3", "-ISc", PROGRAM, path, *arguments),
         )
         if wait:

@@ -14,7 +14,7 @@ from tests.swarm.services import LIMIT, Services
 ROOT = Path(__file__).parents[2]
 FORWARD = (
     *(("journal", 1), ("stage", 1), ("create", 1), ("plan", 1), ("swap", 1), ("verify", 1)),
-    *(("verified", 1), ("swap", 2), ("verified", 2), ("settle", 1), ("commit", 1), ("release", 1)),
+    *(("verified", 1), ("swap", 2), ("verified", 2), ("settle", 1), ("commit", 1)),
 )
 
 
@@ -36,7 +36,7 @@ def die(program: Program, services: Services, step: str, count: int, value: byte
 def versions(program: Program, services: Services) -> list[int]:
     """The numbers of the secret's versions in the store."""
     shown = program.ok("inspect", services.secret, "--json").json
-    return [each["number"] for each in shown["versions"]]
+    return [each["version"] for each in shown["versions"]]
 
 
 @pytest.mark.parametrize(("step", "count"), FORWARD, ids=[f"{s}-{n}" for s, n in FORWARD])
@@ -55,13 +55,24 @@ def test_the_same_command_resumes_after_a_kill(
     assert services.journals() == []
 
 
+def test_after_the_last_step_nothing_is_left_to_resume(
+    secretkit: Program, services: Services
+) -> None:
+    """A kill when the journal is gone comes too late to change anything."""
+    web = services.create("a")
+    die(secretkit, services, "release", 1, b"two")
+    assert services.values(web) == ["two"]
+    assert secretkit.ok("show", services.secret).out == b"two"
+    assert services.journals() == []
+
+
 @pytest.mark.parametrize("step", ["undo", "undone"])
 def test_a_kill_on_the_way_back_is_resumed_too(
     secretkit: Program, services: Services, step: str
 ) -> None:
     """One service takes the value badly, and SIGKILL comes while all go back: they end there."""
     fine = services.create("a")
-    picky = services.create("b", arguments=("picky",))
+    picky = services.create("b", "--update-monitor", "3s", arguments=("picky",))
     die(secretkit, services, step, 1, b"two")
     done = secretkit("rotate", services.secret, "-", input=b"two")
     assert done.code == 6, done.err

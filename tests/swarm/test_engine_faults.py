@@ -21,6 +21,11 @@ FAULTS = {
 }
 
 
+def is_swap(request: Request) -> bool:
+    """Whether it changes a service."""
+    return request.path.startswith("/services/") and request.writes
+
+
 @pytest.mark.parametrize("happened", [False, True], ids=["lost", "happened"])
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_write_that_fails_once_is_decided_by_the_state(
@@ -31,7 +36,7 @@ def test_a_write_that_fails_once_is_decided_by_the_state(
     faults = []
 
     def rule(request: Request, afterwards: bool) -> Fault | None:
-        if request.path.endswith("/update") and afterwards == happened and not faults:
+        if is_swap(request) and afterwards == happened and not faults:
             faults.append(request)
             return fault
         return None
@@ -40,9 +45,7 @@ def test_a_write_that_fails_once_is_decided_by_the_state(
     secretkit.ok("rotate", services.secret, "-", input=b"two")
     assert len(faults) == 1
     assert services.values(web) == ["two"]
-    updates = [request for request in proxy.requests if request.path.endswith("/update")]
-    services_updated = [request for request in updates if request.path.startswith("/services/")]
-    assert len(services_updated) == (1 if happened else 2)
+    assert len(list(filter(is_swap, proxy.requests))) == (1 if happened else 2)
 
 
 def test_an_engine_that_is_away_for_a_while_is_waited_for(
@@ -53,7 +56,7 @@ def test_an_engine_that_is_away_for_a_while_is_waited_for(
     swapped = threading.Event()
 
     def rule(request: Request, happened: bool) -> None:
-        if happened and request.path.startswith("/services/") and request.writes:
+        if happened and is_swap(request):
             swapped.set()
 
     proxy.rule = rule
@@ -77,7 +80,7 @@ def test_an_engine_that_stays_away_is_never_taken_for_done(
     web = services.create("web")
 
     def rule(request: Request, happened: bool) -> None:
-        if happened and request.path.startswith("/services/") and request.writes:
+        if happened and is_swap(request):
             proxy.refuses = True
             proxy.cut()
 
@@ -113,6 +116,6 @@ def test_requests_grow_with_services_not_with_time(
 
     web = services.create("web")
     short = requests(b"two")
-    services.docker("service", "update", "--quiet", "--update-delay", "1500ms", web)
+    services.docker("service", "update", "--quiet", "--update-delay", "1s", web)
     services.docker("service", "scale", f"{web}=4")
     assert requests(b"three") < 2 * short

@@ -61,7 +61,7 @@ def test_a_paused_service_refuses_before_anything_is_touched(
 def test_a_job_is_left_alone_unless_asked(secretkit: Program, services: Services) -> None:
     """A swap would run a job once more: it is skipped with a reason, or rotated with --jobs."""
     web = services.create("web")
-    job = services.create("job", "--mode", "replicated-job", wait=False)
+    job = services.create("job", "--mode", "replicated-job", update=(), wait=False)
     done = secretkit.ok("rotate", services.secret, "-", "--json", input=b"two")
     outcomes = {each["service"]: each["outcome"] for each in report_of(done)["services"]}
     assert outcomes == {web: "completed", job: "skipped"}
@@ -75,7 +75,9 @@ def test_fifty_services_use_one_secret(secretkit: Program, services: Services) -
     with ThreadPoolExecutor(8) as pool:
         names = list(
             pool.map(
-                lambda number: services.create(f"s{number}", replicas=number % 10 == 0, wait=False),
+                lambda number: services.create(
+                    f"s{number}", replicas=int(number % 10 == 0), wait=False
+                ),
                 range(50),
             )
         )

@@ -28,7 +28,7 @@ def test_of_two_operators_one_wins(secretkit: Program, services: Services) -> No
     assert sorted(codes) == [0, 4], said
     winner = values[codes.index(0)]
     loser = said[codes.index(4)]
-    assert "rotation in progress" in loser
+    assert "a rotation is in progress" in loser
     assert services.values(web) == [winner.decode()] * 2
     assert secretkit.ok("show", services.secret).out == winner
     assert services.objects() == ["db-password", "db-password-v2"]
