@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from hmac import compare_digest
 from typing import Any, Literal
@@ -285,6 +286,7 @@ class Rotation:
 
     def _roll(self, held: Held, following: EngineObject, changes: Changes) -> None:
         """Every service to the next version, until none is found that is not."""
+        since = self._since(held)
         for turn in range(_ROUNDS):
             situation = self._survey(held)
             plan = decide(situation, held.journal.after, self._options)
@@ -298,7 +300,7 @@ class Rotation:
                 return
             self._note(held, situation, plan)
             stop = self._options.on_failure == "stop"
-            way = self._forward(held.journal, situation, following)
+            way = self._forward(held.journal, situation, following, since)
             self._travel(held, changes, way, todo, halt=True, abandon=not stop)
             self._reasons = {
                 held.journal.names[key]: arrival.failure
@@ -312,6 +314,19 @@ class Rotation:
         )
         self._fail(held, changes)
 
+    def _since(self, held: Held) -> datetime:
+        """From when on, by the engine's clock, tasks are of this attempt.
+
+        A rotation that was stopped has left tasks that failed, and services that went back.
+        """
+        journal = held.journal
+        if not journal.reason:
+            return journal.since
+        tasks = self._patient(partial(self._engine.tasks, list(journal.services)))
+        last = max((task.updated for task in tasks), default=journal.since)
+        held.advance(reason="")
+        return last + timedelta(microseconds=1)
+
     # -- back ---------------------------------------------------------------------------------
 
     def _fail(self, held: Held, changes: Changes) -> None:
@@ -321,6 +336,7 @@ class Rotation:
             raise self._failed(self._return(held, changes), reason)
         failed = {key for key, name in held.journal.names.items() if name in self._reasons}
         self._take_back(held, changes, failed)
+        held.advance(reason=reason)  # so that whoever goes on takes the tasks for history
         report = self._report(held.journal, held.journal.after, "stopped", "completed")
         raise self._failed(report, reason)
 
@@ -377,7 +393,9 @@ class Rotation:
 
     # -- ways ---------------------------------------------------------------------------------
 
-    def _forward(self, journal: Journal, situation: Situation, following: EngineObject) -> Way:
+    def _forward(
+        self, journal: Journal, situation: Situation, following: EngineObject, since: datetime
+    ) -> Way:
         others = {found.id for found in situation.objects.values()} - {following.id}
         options = self._options
 
@@ -401,7 +419,7 @@ class Rotation:
                 failure_action=options.failure_action,
             )
 
-        goal = Goal(is_met, is_next=True, soak=options.soak, since=journal.since)
+        goal = Goal(is_met, is_next=True, soak=options.soak, since=since)
         return Way(
             lambda _: goal,
             spec,

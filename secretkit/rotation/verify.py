@@ -15,7 +15,7 @@ from ..engines.protocol import Reference, Service, Task
 
 STALL = 20.0  # seconds without a change, beyond the update's own delay and monitor
 ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
-_BAD = ("failed", "rejected")
+_BAD = ("failed", "rejected", "complete")  # a task that is stopped is "shutdown"
 
 
 class Goal(NamedTuple):
@@ -62,7 +62,7 @@ class Verifying:
         look = _counted(service, tasks, on_goal)
         self._note_moves(service, tasks, now)
         bad = [task for task in recent if task.state in _BAD]
-        why = max(bad, key=lambda task: task.updated).message if bad else ""
+        why = _last_words(bad) if bad else ""
         if service.is_job:
             # Its tasks end by themselves: that it has the reference is all there is to see.
             met = self._goal.is_met(service.references)
@@ -109,7 +109,7 @@ class Verifying:
         good = look.ready >= look.wanted and not _others(tasks, self._goal)
         fresh = [task for task in bad if self._bad is not None and task.id not in self._bad]
         if fresh and self._goal.is_next and not moving:
-            return look._replace(failure=max(fresh, key=lambda task: task.updated).message)
+            return look._replace(failure=_last_words(fresh))
         completed = service.update_state in ("completed", "rollback_completed")
         if good:
             # The engine says `completed` when it has watched the last task for its monitor time;
@@ -158,11 +158,19 @@ def _counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -
     return Look(previous=len(running) - len(ready), ready=len(ready), wanted=wanted)
 
 
+def _last_words(ended: Sequence[Task]) -> str:
+    """What the engine said of the task that ended last."""
+    last = max(ended, key=lambda task: task.updated)
+    if last.state == "complete":
+        return "a task ended by itself, without an error or stopped as unhealthy"
+    return last.message or f"a task is {last.state}"
+
+
 def _waits(tasks: Sequence[Task], look: Look, bad: Sequence[Task]) -> str:
     said = f"{look.ready} of {look.wanted} tasks are on it"
     slow = [task for task in tasks if task.wanted and task.state != "running"]
     if bad:
-        said += f", one failed: {max(bad, key=lambda task: task.updated).message}"
+        said += f", {_last_words(bad)}"
     elif slow:
         latest = max(slow, key=lambda task: task.updated)
         said += f", one is {latest.state}"
