@@ -6,7 +6,7 @@ rotation that was interrupted anywhere goes on when it is asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,15 +14,13 @@ from hmac import compare_digest
 from typing import Any, Literal
 
 from .. import naming
-from ..engines import spec as specs
-from ..engines.protocol import Changes, Engine, EngineObject, Reference, Service
+from ..engines.protocol import Changes, Engine, EngineObject
 from ..errors import (
     ConflictError,
     EngineError,
     HookError,
     NotFoundError,
     ObjectExistsError,
-    RolloutFailedError,
     SecretkitError,
     UnknownValueError,
     UsageError,
@@ -30,15 +28,17 @@ from ..errors import (
 )
 from . import hooks as programs
 from . import journal as journals
-from . import objects
+from . import objects, ways
+from .account import Account
 from .hooks import Hooks
 from .journal import Action, Held, Journal, Was
 from .plan import Situation, back, decide, refuse
 from .survey import survey
 from .travel import Arrival, Clock, Patience, Traveller, Way
-from .types import Event, OnEvent, Options, Outcome, Plan, Report, ServiceReport
-from .verify import ENDED, Goal, Look
+from .types import Event, OnEvent, Options, Plan, Report
+from .verify import ENDED, Look
 from .versions import Versions
+from .ways import refers
 
 GIVEN = "given"
 _ROUNDS = 5  # times that services are looked for again before we give up
@@ -67,11 +67,8 @@ class Rotation:
         self._patient = Patience(
             self._clock, options.timeout, lambda said: self._tell("journal", None, said)
         )
-        self._arrivals: dict[str, Arrival] = {}
-        self._reasons: dict[str, str] = {}
-        self._warnings: tuple[str, ...] = ()
-        self._skipped: tuple[tuple[str, str], ...] = ()
-        self._returned: dict[str, Arrival] = {}
+        self._account = Account(versions.kind, name)
+        self._end = journals.ending(versions.kind, name)
         self._health: Mapping[str, bool | None] = {}
 
     # -- the two requests -------------------------------------------------------------------
@@ -86,7 +83,7 @@ class Rotation:
                 plan = decide(situation, after, self._options)
                 refuse(plan, self._options)
                 if action == "rollback" and not plan.swaps and situation.current == after:
-                    return self._report(None, after, "completed", "completed")
+                    return self._report(None, after, "completed")
                 draft = journals.draft(self._versions.kind, self._name, action, plan.before, after)
             else:
                 _check_same(wanted, action, to)
@@ -107,7 +104,7 @@ class Rotation:
                 self._tell("journal")
                 if found.phase == "committed":
                     self._release(held)
-                    return self._report(held.journal, found.after, "completed", "completed")
+                    return self._report(held.journal, found.after, "completed")
                 held.advance(phase="returning", reason=f"aborted by {held.journal.owner}")
                 return self._return(held, changes)
 
@@ -121,11 +118,15 @@ class Rotation:
         content: bytes | None,
         source: str,
     ) -> Report:
+        for number in situation.objects:
+            mine = held.journal.action == "rotate" and number == held.journal.after
+            if number not in situation.numbers and not mine:
+                self._versions.learn(self._name, number)
         if held.journal.action == "rotate":
             self._stage(held, situation, content, source)
         if held.journal.phase == "returning":
             report = self._return(held, changes)
-            raise self._failed(report, held.journal.reason)
+            raise self._account.failed(report, held.journal, held.journal.reason)
         if held.journal.phase != "committed":
             following = self._create(held, situation)
             self._begin(held)
@@ -135,7 +136,7 @@ class Rotation:
             self._tell("commit")
         self._finish(held)
         self._release(held)
-        return self._report(held.journal, held.journal.after, "completed", "completed")
+        return self._report(held.journal, held.journal.after, "completed")
 
     def _number(
         self, situation: Situation, action: Action, to: int | None, content: bytes | None
@@ -180,9 +181,6 @@ class Rotation:
     def _stage(self, held: Held, situation: Situation, content: bytes | None, source: str) -> None:
         """The value is in the store before the engine hears of it, and stays what it is."""
         after = held.journal.after
-        for number in situation.objects:
-            if number not in situation.numbers and number != after:
-                self._versions.learn(self._name, number)
         if after not in situation.numbers:
             if content is None and after in situation.objects:
                 self._versions.learn(self._name, after)
@@ -190,7 +188,7 @@ class Rotation:
                 raise UsageError(
                     f"no value for {self._name} v{after}: its rotation was interrupted before the"
                     " value was kept",
-                    hint=f"give the value again, or end it: secretkit rotate {self._name} --abort",
+                    hint=f"give the value again, or end it: {self._end}",
                 )
             else:
                 self._versions.stage(self._name, after, content, source)
@@ -208,8 +206,7 @@ class Rotation:
             raise ConflictError(
                 f"a rotation is under way, {self._name} v{journal.after} has another value than"
                 " the one given",
-                hint="without a value the rotation goes on;"
-                f" `secretkit rotate {self._name} --abort` ends it",
+                hint=f"without a value the rotation goes on; `{self._end}` ends it",
             )
 
     def _create(self, held: Held, situation: Situation) -> EngineObject:
@@ -258,8 +255,10 @@ class Rotation:
         plan = decide(situation, held.journal.after, self._options)
         refuse(plan, self._options)
         self._note(held, situation, plan)
-        self._warnings = tuple(f"{finding.service}: {finding.message}" for finding in plan.findings)
-        self._skipped = plan.skipped
+        self._account.warnings = tuple(
+            f"{finding.service}: {finding.message}" for finding in plan.findings
+        )
+        self._account.skipped = plan.skipped
         self._tell("plan")
         if held.journal.phase == "began":
             try:
@@ -300,16 +299,23 @@ class Rotation:
                 return
             self._note(held, situation, plan)
             stop = self._options.on_failure == "stop"
-            way = self._forward(held.journal, situation, following, since)
+            way = ways.forward(
+                held.journal,
+                situation,
+                following,
+                since,
+                self._options,
+                lambda service: self._hook("verify", held.journal, service.name),
+            )
             self._travel(held, changes, way, todo, halt=True, abandon=not stop)
-            self._reasons = {
+            self._account.reasons = {
                 held.journal.names[key]: arrival.failure
-                for key, arrival in self._arrivals.items()
+                for key, arrival in self._account.arrivals.items()
                 if arrival.failure
             }
-            if self._reasons:
+            if self._account.reasons:
                 self._fail(held, changes)
-        self._reasons = dict.fromkeys(
+        self._account.reasons = dict.fromkeys(
             todo.values(), f"it is changed back again and again, {_ROUNDS} times"
         )
         self._fail(held, changes)
@@ -330,25 +336,25 @@ class Rotation:
     # -- back ---------------------------------------------------------------------------------
 
     def _fail(self, held: Held, changes: Changes) -> None:
-        reason = "; ".join(f"{service}: {why}" for service, why in self._reasons.items())
+        reason = "; ".join(f"{service}: {why}" for service, why in self._account.reasons.items())
         if self._options.on_failure == "rollback":
             held.advance(phase="returning", reason=reason)
-            raise self._failed(self._return(held, changes), reason)
-        failed = {key for key, name in held.journal.names.items() if name in self._reasons}
+            raise self._account.failed(self._return(held, changes), held.journal, reason)
+        failed = {key for key, name in held.journal.names.items() if name in self._account.reasons}
         self._take_back(held, changes, failed)
         held.advance(reason=reason)  # so that whoever goes on takes the tasks for history
-        report = self._report(held.journal, held.journal.after, "stopped", "completed")
-        raise self._failed(report, reason)
+        report = self._report(held.journal, held.journal.after, "stopped")
+        raise self._account.failed(report, held.journal, reason)
 
     def _return(self, held: Held, changes: Changes) -> Report:
         """Every service back to what it had. The journal is gone if all are."""
         aborted = held.journal.reason.startswith("aborted by")
         if self._take_back(held, changes, None):
-            return self._report(held.journal, held.journal.after, "stopped", "rolled back")
+            return self._report(held.journal, held.journal.after, "stopped")
         journal = held.journal
         self._release(held)
         outcome: Literal["aborted", "rolled back"] = "aborted" if aborted else "rolled back"
-        return self._report(journal, journal.after, outcome, "rolled back")
+        return self._report(journal, journal.after, outcome)
 
     def _take_back(self, held: Held, changes: Changes, only: set[str] | None) -> dict[str, str]:
         """Takes services back, the last first; those that did not arrive, with why."""
@@ -364,7 +370,7 @@ class Rotation:
             touched = {
                 task.service_id
                 for task in tasks
-                if task.updated >= journal.since and _refers(task.references, following.id)
+                if task.updated >= journal.since and refers(task.references, following.id)
             }
             order = {key: turn for turn, key in enumerate(journal.services)}
             known.sort(key=lambda service: order[service.id], reverse=True)
@@ -375,15 +381,15 @@ class Rotation:
                 for service in (*late, *known)
                 if (only is None or service.id in only)
                 and (
-                    _refers(service.references, following.id)
-                    or (service.id in touched and service.id not in self._returned)
+                    refers(service.references, following.id)
+                    or (service.id in touched and service.id not in self._account.returned)
                 )
             }
             if not todo:
                 return {}
-            way = self._backward(journal, situation, following)
+            way = ways.backward(journal, situation, following)
             arrivals = self._travel(held, changes, way, todo, halt=False, abandon=False)
-            self._returned.update(arrivals)
+            self._account.returned.update(arrivals)
             failed = {
                 todo[key]: arrival.failure for key, arrival in arrivals.items() if arrival.failure
             }
@@ -392,65 +398,6 @@ class Rotation:
         return {}
 
     # -- ways ---------------------------------------------------------------------------------
-
-    def _forward(
-        self, journal: Journal, situation: Situation, following: EngineObject, since: datetime
-    ) -> Way:
-        others = {found.id for found in situation.objects.values()} - {following.id}
-        options = self._options
-
-        def is_met(references: Sequence[Reference]) -> bool:
-            ids = {use.object_id for use in references}
-            return following.id in ids and not ids & others
-
-        def spec(service: Service) -> dict[str, Any] | None:
-            uses = {use.object_id for use in service.references} & others
-            if not uses:
-                return None
-            swapped = specs.swapped(
-                service.spec, journal.kind, dict.fromkeys(uses, (following.id, following.name))
-            )
-            return specs.with_update_config(
-                swapped,
-                parallelism=options.parallelism,
-                delay=options.delay,
-                order=options.order,
-                monitor=options.monitor,
-                failure_action=options.failure_action,
-            )
-
-        goal = Goal(is_met, is_next=True, soak=options.soak, since=since)
-        return Way(
-            lambda _: goal,
-            spec,
-            "swap",
-            "verified",
-            lambda service: self._hook("verify", journal, service.name),
-        )
-
-    def _backward(self, journal: Journal, situation: Situation, following: EngineObject) -> Way:
-        default = situation.objects.get(journal.before or 0)
-
-        def is_met(references: Sequence[Reference]) -> bool:
-            return not _refers(references, following.id)
-
-        def spec(service: Service) -> dict[str, Any] | None:
-            result = dict(service.spec)
-            for was in journal.services.get(service.id, ()):
-                result = specs.swapped(
-                    result,
-                    journal.kind,
-                    {following.id: (was.object_id, was.object_name)},
-                    target=was.target,
-                )
-            if default is not None:  # a reference that was not there before
-                result = specs.swapped(
-                    result, journal.kind, {following.id: (default.id, default.name)}
-                )
-            return None if result == service.spec else result
-
-        goal = Goal(is_met, is_next=False, soak=0.0, since=journal.since)
-        return Way(lambda _: goal, spec, "undo", "undone", lambda _: None)
 
     def _travel(
         self,
@@ -472,7 +419,7 @@ class Rotation:
             abandon=abandon,
         )
         if way.swapped == "swap":
-            self._arrivals.update(arrivals)
+            self._account.arrivals.update(arrivals)
         return arrivals
 
     # -- the end ------------------------------------------------------------------------------
@@ -490,7 +437,7 @@ class Rotation:
             if any(use.object_id in others for use in service.references)
         ]
         if skipped:
-            self._warnings += (
+            self._account.warnings += (
                 f"hook after was not run: {', '.join(skipped)} still use an earlier version",
             )
             return
@@ -510,7 +457,7 @@ class Rotation:
                 raise HookError(
                     f"hook after of {self._name} was not run, a task still uses an earlier version",
                     hint=f"the rotation is done but for that; the same command tries again,"
-                    f" `secretkit rotate {self._name} --abort` leaves the hook out",
+                    f" `{self._end}` leaves the hook out",
                 )
             self._tell("after", None, "waiting for tasks that end")
             self._clock.sleep(1.0)
@@ -563,68 +510,10 @@ class Rotation:
         journal: Journal | None,
         after: int,
         outcome: Literal["completed", "rolled back", "stopped", "aborted"],
-        each: Outcome,
     ) -> Report:
-        services = []
-        if journal is not None:
-            services = [self._service_report(journal, key, each) for key in journal.services]
-        services += [
-            ServiceReport(name, "", "", 0, 0.0, "skipped", why) for name, why in self._skipped
-        ]
-        return Report(
-            kind=self._versions.kind,
-            name=self._name,
-            rotation=journal.rotation if journal else "",
-            before=journal.before if journal else after,
-            after=after,
-            current=self._versions.current(self._name),
-            outcome=outcome,
-            seconds=self._clock.monotonic() - self._began,
-            services=tuple(services),
-            warnings=self._warnings,
-        )
-
-    def _service_report(self, journal: Journal, key: str, each: Outcome) -> ServiceReport:
-        name = journal.names[key]
-        before = ", ".join(dict.fromkeys(was.object_name for was in journal.services[key]))
-        following = naming.object_name(self._name, journal.after)
-        there, back_ = self._arrivals.get(key), self._returned.get(key)
-        reason = self._reasons.get(name, "")
-        seconds = sum(arrival.seconds for arrival in (there, back_) if arrival)
-        outcome: Outcome
-        if back_ is not None:
-            outcome = "failed" if back_.failure else "rolled back"
-            reason = "; ".join(filter(None, (reason, back_.failure)))
-            return ServiceReport(name, before, before, back_.tasks, seconds, outcome, reason)
-        if there is None:
-            outcome = "completed" if each == "completed" and not self._reasons else "unchanged"
-            after = following if outcome == "completed" else before
-            return ServiceReport(name, before, after, 0, seconds, outcome, reason)
-        if there.gone:
-            return ServiceReport(name, before, before, 0, seconds, "skipped", "it is gone")
-        if there.failure:
-            return ServiceReport(name, before, before, there.tasks, seconds, "rolled back", reason)
-        return ServiceReport(name, before, following, there.tasks, seconds, "completed", reason)
-
-    def _failed(self, report: Report, reason: str) -> RolloutFailedError:
-        stuck = [one.service for one in report.services if one.outcome == "failed"]
-        again = f"secretkit rotate {self._name}"
-        before = "before" if report.before is None else f"v{report.before}"
-        hint: str | None
-        if stuck:
-            where = f"{', '.join(stuck)} could not be brought back to {before} yet"
-            hint = f"`{again}` tries again"
-        elif report.outcome == "stopped":
-            there = [one.service for one in report.services if one.outcome == "completed"]
-            where = f"it is on {before} again, and {', '.join(there) or 'no service'} on"
-            where += f" v{report.after}"
-            hint = f"`{again}` goes on, `{again} --abort` takes all back"
-        else:
-            where = f"every service is on {before}"
-            hint = f"v{report.after} is kept and is not current; mend the cause and rotate again"
-        return RolloutFailedError(
-            f"rollout of {self._name} v{report.after} failed, {reason}; {where}", report, hint=hint
-        )
+        current = self._versions.current(self._name)
+        seconds = self._clock.monotonic() - self._began
+        return self._account.report(journal, after, outcome, current, seconds)
 
     # -- the journal --------------------------------------------------------------------------
 
@@ -644,7 +533,7 @@ class Rotation:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """Whatever ends us before the end says how to go on."""
-        again = f"the same command goes on; `secretkit rotate {self._name} --abort` goes back"
+        again = f"the same command goes on; `{self._end}` goes back"
         try:
             yield
         except EngineError as error:
@@ -655,10 +544,6 @@ class Rotation:
             raise
 
 
-def _refers(references: Sequence[Reference], object_id: str) -> bool:
-    return any(use.object_id == object_id for use in references)
-
-
 def _owner(journal: Journal) -> dict[str, Any]:
     ours = journals.draft(journal.kind, journal.name, journal.action, journal.before, journal.after)
     return {"owner": ours.owner, "process": ours.process, "lease": ours.lease}
@@ -666,9 +551,9 @@ def _owner(journal: Journal) -> dict[str, Any]:
 
 def _check_same(journal: Journal, action: Action, to: int | None) -> None:
     if journal.action != action or to not in (None, journal.after):
+        again, end = journals.commands(journal)
         said = "rotation" if journal.action == "rotate" else "rollback"
         raise ConflictError(
             f"a {said} is under way, {journal.name} to v{journal.after} by {journal.owner}",
-            hint=f"`secretkit {journal.action} {journal.name}` goes on with it;"
-            f" `secretkit rotate {journal.name} --abort` ends it",
+            hint=f"`{again}` goes on with it; `{end}` ends it",
         )

@@ -98,6 +98,17 @@ def find(engine: Engine, kind: Kind, name: str) -> Journal | None:
     return _parse(found) if found else None
 
 
+def commands(journal: Journal) -> tuple[str, str]:
+    """What goes on with a rotation on the command line, and what ends it."""
+    group = "secretkit config" if journal.kind == "config" else "secretkit"
+    return f"{group} {journal.action} {journal.name}", ending(journal.kind, journal.name)
+
+
+def ending(kind: Kind, name: str) -> str:
+    """The command that ends a rotation by going back."""
+    return f"secretkit {'config ' if kind == 'config' else ''}rotate {name} --abort"
+
+
 def journals(engine: Engine) -> tuple[Journal, ...]:
     """All rotations under way in this swarm."""
     return tuple(_parse(found) for found in engine.objects("config", {_LABEL: _FORMAT}))

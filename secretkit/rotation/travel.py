@@ -69,7 +69,7 @@ class Patience:
 class Way(NamedTuple):
     """How services get to their goal: forward, or back."""
 
-    goal: Callable[[str], Goal]  # by service id
+    goal: Goal
     spec: Callable[[Service], dict[str, Any] | None]  # None: it does not use the secret any more
     swapped: str  # the step when a spec was changed
     arrived: str  # the step when a service has arrived
@@ -129,7 +129,7 @@ class Traveller:
             while queue and len(rolling) < at_once:
                 service_id = next(iter(queue))
                 del queue[service_id]
-                rolling[service_id] = Verifying(way.goal(service_id)), self._clock.monotonic()
+                rolling[service_id] = Verifying(way.goal), self._clock.monotonic()
             again = 60.0
             moved = False
             found, tasks = self._read(rolling)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from secretkit.engines.spec import swapped
 from secretkit.errors import (
+    ConflictError,
     EngineUnreachableError,
     HookError,
     PreflightError,
@@ -164,6 +166,24 @@ def test_hooks(stage: Stage) -> None:
     assert stage.versions_used() == {"web": {"db-password"}}
     assert stage.rotate(b"fourth", hooks=Hooks(after=("true",))).current == 4
     assert stage.steps()[-3:] == ["commit", "after", "release"]
+
+
+def test_a_store_that_lags(stage: Stage) -> None:
+    """A version made elsewhere is counted, learned, and not rolled back from by guess."""
+    stage.deploy("web")
+    made = stage.swarm.create("secret", "db-password-v2", b"elsewhere", {})
+    first = stage.swarm.find("secret", "db-password")
+    assert first is not None
+    change = {first.id: (made.id, made.name)}
+    stage.swarm.edit("web", lambda spec: spec.update(swapped(spec, "secret", change)))
+    stage.swarm.settle()
+    with pytest.raises(ConflictError, match="v1 is current here and services use v2"):
+        stage.rollback()
+    report = stage.rotate(b"third")
+    assert (report.before, report.after) == (2, 3)
+    assert stage.store.get("db-password").versions == (1, 2, 3)
+    assert stage.rollback(to=2).current == 2
+    assert stage.versions_used() == {"web": {"db-password-v2"}}
 
 
 def test_what_it_costs(stage: Stage) -> None:
