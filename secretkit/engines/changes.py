@@ -80,8 +80,10 @@ class ServiceChanges:
 
 def _hang_up(response: requests.Response) -> None:
     """Ends a response that another thread is reading: closing it would wait for that thread."""
-    connection = getattr(response.raw, "connection", None)
-    found = getattr(connection, "sock", None)
-    if found is not None:
+    # An answer that says `Connection: close`, as a proxy's may, has no connection any more; urllib3
+    # (2.3 or later) still knows how to shut its socket down.
+    found = getattr(getattr(response.raw, "connection", None), "sock", None)
+    shutdown = getattr(found, "shutdown", None) or getattr(response.raw, "_sock_shutdown", None)
+    if shutdown is not None:
         with contextlib.suppress(OSError):
-            found.shutdown(socket.SHUT_RDWR)
+            shutdown(socket.SHUT_RDWR)
