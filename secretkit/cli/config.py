@@ -115,7 +115,7 @@ def rotate(app: App, name: str, file: str | None, dry_run: bool, rollout: Rollou
         return
     versions.numbers(name)
     content = _content(app, name, file, f"config rotate {name}") if file else None
-    say_resumed(app, going_on)
+    say_resumed(app, going_on, "rotate")
 
     def begin(on_event: OnEvent) -> Report:
         return rotate_versions(versions, engine, name, content, options=options, on_event=on_event)
@@ -146,7 +146,7 @@ def rollback(app: App, name: str, to: int | None, dry_run: bool, rollout: Rollou
         found = plan(versions, engine, name, to=target, options=options)
         show_plan(app, found, options, {}, "the engine")
         return
-    say_resumed(app, under_way(engine, "config", name))
+    say_resumed(app, under_way(engine, "config", name), "rollback")
 
     def begin(on_event: OnEvent) -> Report:
         return roll_back_versions(versions, engine, name, to, options=options, on_event=on_event)

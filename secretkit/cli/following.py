@@ -26,7 +26,7 @@ _WORDS = {
     "stage": "the value is in the store",
     "create": "the object is in the swarm",
     "plan": "its services are found, and none refuses",
-    "before": "the hook before has passed",
+    "before": "going on to its services",
     "swap": "its update has begun",
     "verify": "waiting for its tasks",
     "verified": "all its tasks run well with the next version",
@@ -70,6 +70,8 @@ def _as_documents(out: Output) -> OnEvent:
 
 def said(event: Event) -> str:
     """What happened, in words."""
+    if event.step == "create" and event.message:
+        return f"{event.message} is in the swarm"
     return event.message or _WORDS.get(event.step, event.step)
 
 
@@ -139,9 +141,11 @@ class _Screen:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
-        for name in ("SERVICE", "TASKS", "READY", "PREVIOUS", "TIME", "STATE"):
+        table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, expand=True)
+        for name in ("SERVICE", "TASKS", "READY", "PREVIOUS", "TIME"):
             table.add_column(name, no_wrap=True, overflow="ellipsis", header_style="")
+        # The last gives way where the terminal is narrow.
+        table.add_column("STATE", no_wrap=True, overflow="ellipsis", header_style="", ratio=1)
         # A copy: events arrive while this is drawn.
         for name, (event, begun, ended) in list(self.services.items()):
             style = _DONE.get(event.step, "")
@@ -151,6 +155,7 @@ class _Screen:
                     total=max(event.wanted, 1),
                     completed=event.ready if event.wanted else int(ended is not None),
                     width=_WIDTH,
+                    finished_style="green",  # rich's own is the background's where colours are few
                 ),
                 Text(f"{event.ready}/{event.wanted}"),
                 Text(str(event.previous)),

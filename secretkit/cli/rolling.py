@@ -162,7 +162,7 @@ def rotate_secret(
         return
     else:
         going_on = under_way(engine, "secret", name)
-        say_resumed(app, going_on)
+        say_resumed(app, going_on, "rotate")
         content = value() if given or going_on is None else None
         carry_out(
             app,
@@ -199,7 +199,7 @@ def roll_back_secret(
         found = plan(versions, engine, name, to=target, options=options)
         show_plan(app, found, options, hooks, "the store")
         return
-    say_resumed(app, under_way(engine, "secret", name))
+    say_resumed(app, under_way(engine, "secret", name), "rollback")
     carry_out(
         app,
         name,
@@ -227,9 +227,9 @@ def previous(versions: Versions, name: str) -> int:
     return number
 
 
-def say_resumed(app: App, journal: Journal | None) -> None:
-    """Say that a rotation goes on, unless somebody holds it, which is an error soon."""
-    if journal and (journal.is_left or journal.has_lapsed):
+def say_resumed(app: App, journal: Journal | None, action: str) -> None:
+    """Say that a rotation goes on, unless it is another action's or held: an error soon."""
+    if journal and journal.action == action and (journal.is_left or journal.has_lapsed):
         app.out.say(
             f"resuming the {'rotation' if journal.action == 'rotate' else 'rollback'} of"
             f" {journal.name} to v{journal.after} begun by {journal.owner},"

@@ -263,8 +263,9 @@ class Rotation:
         if held.journal.phase == "began":
             try:
                 self._hook("before", held.journal)
-            except HookError:
+            except HookError as error:
                 held.release()
+                error.hint = error.hint or "no service was touched; mend the cause and try again"
                 raise
             held.advance(phase="rolling")
         self._tell("before")
@@ -461,7 +462,14 @@ class Rotation:
                 )
             self._tell("after", None, "waiting for tasks that end")
             self._clock.sleep(1.0)
-        self._hook("after", held.journal)
+        try:
+            self._hook("after", held.journal)
+        except HookError as error:
+            error.hint = (
+                f"its services are on v{held.journal.after}, which is current; the same command"
+                f" tries the hook again, `{self._end}` leaves it out"
+            )
+            raise
         self._tell("after")
 
     def _release(self, held: Held) -> None:

@@ -181,13 +181,13 @@ class Held:
         try:
             found = self._engine.relabel(self.journal.found, _labels(wanted))
         except ObjectNotFoundError:
-            raise _lost(self.journal) from None
+            raise _gone(self.journal) from None
         except OutOfSequenceError:
             # Ours, by a request that took effect and was not answered, or somebody else's.
             now = find(self._engine, self.journal.kind, self.journal.name)
             mine = (self.journal.rotation, self.journal.process)
             if now is None or (now.rotation, now.process) != mine:
-                raise _lost(now or self.journal) from None
+                raise (_lost(now) if now else _gone(self.journal)) from None
             self.journal = self.journal._replace(found=now.found)
             found = self._engine.relabel(now.found, _labels(wanted))
         self.journal = wanted._replace(found=found)
@@ -323,6 +323,14 @@ def _lost(journal: Journal) -> RotationInProgressError:
     return RotationInProgressError(
         f"the rotation was taken over, {journal.name} to v{journal.after} by {journal.owner}",
         hint="this command has stopped; `secretkit services` shows where the other one is",
+    )
+
+
+def _gone(journal: Journal) -> RotationInProgressError:
+    return RotationInProgressError(
+        f"the rotation was ended by somebody else, {journal.name} to v{journal.after}: its record"
+        " is gone from the swarm",
+        hint="this command has stopped; `secretkit services` shows where its services are",
     )
 
 

@@ -172,6 +172,8 @@ def test_rotate(inside: Inside) -> None:
     table = squeezed("\n".join(done.lines))
     assert "SERVICE  BEFORE  AFTER  TASKS  TIME  OUTCOME" in table
     assert re.search(r"^api  db  db-v2  2  \S+  completed$", table, re.MULTILINE)
+    assert "secretkit: db-v2 is in the swarm (" in done.err
+    assert "hook" not in done.err, "there is none"
     assert "second" not in done.err.replace(" seconds", "")
     assert [one["version"] for one in inside.ok("services", "--json").json] == [2, 2]
 
@@ -296,6 +298,8 @@ def test_interrupted_and_resumed(inside: Inside) -> None:
         "hint: `secretkit rotate db` goes on with it, `secretkit rotate db --abort` goes back to"
         " the version before",
     ]
+    refused = inside("rollback", "db")
+    assert (refused.code, len(refused.lines)) == (4, 2), "it does not go on with a rotation"
     doctor = inside("doctor").text
     assert "a rotation of db to v2 is under way, begun by" in doctor
     done = inside.ok("rotate", "db")

@@ -73,6 +73,15 @@ def test_a_lapsed_lease_is_taken_over_after_watching(lease: int) -> None:
         held.advance()
 
 
+def test_a_journal_that_was_removed() -> None:
+    """Nobody took it over: whoever held it does not name itself."""
+    swarm = MemorySwarm()
+    held = take(swarm, None)
+    swarm.remove("config", held.journal.found.id)
+    with pytest.raises(RotationInProgressError, match="ended by somebody else, db-password to v2:"):
+        held.advance()
+
+
 def test_a_process_that_is_gone_is_not_waited_for() -> None:
     """On the same machine, at once, though its lease lasts; a number used again is not it."""
     swarm = MemorySwarm()

@@ -157,8 +157,9 @@ def test_preflight(stage: Stage) -> None:
 def test_hooks(stage: Stage) -> None:
     """`before` failing touches no service; `verify` failing takes all back; `after` comes last."""
     stage.deploy("web")
-    with pytest.raises(HookError):
+    with pytest.raises(HookError) as caught:
         stage.rotate(b"second", hooks=Hooks(before=("false",)))
+    assert "no service was touched" in str(caught.value.hint)
     assert stage.swarm.calls["update"] == 0
     assert stage.is_quiet()
     with pytest.raises(RolloutFailedError, match="hook verify of db-password for web"):
@@ -166,6 +167,10 @@ def test_hooks(stage: Stage) -> None:
     assert stage.versions_used() == {"web": {"db-password"}}
     assert stage.rotate(b"fourth", hooks=Hooks(after=("true",))).current == 4
     assert stage.steps()[-3:] == ["commit", "after", "release"]
+    with pytest.raises(HookError) as caught:
+        stage.rotate(b"fifth", hooks=Hooks(after=("false",)))
+    assert "on v5, which is current; the same command tries" in str(caught.value.hint)
+    assert stage.rotate(None, hooks=Hooks(after=("true",))).current == 5
 
 
 def test_a_store_that_lags(stage: Stage) -> None:
