@@ -164,9 +164,12 @@ def _swap(service: Service, uses: Sequence[Reference], after: str) -> Swap:
 def _findings(situation: Situation, service: Service, options: Options) -> Iterator[Finding]:
     name = service.name
     said = f": {service.update_message}" if service.update_message else ""
-    if service.update_state in ("updating", "rollback_started"):
+    journal = situation.journal
+    # Once services are being changed, their updates are this rotation's and what became of them.
+    ours = journal and journal.phase != "began" and service.id in journal.services
+    if not ours and service.update_state in ("updating", "rollback_started"):
         yield Finding(name, "it is being updated", "wait until its update is done", refuses=True)
-    if service.update_state in ("paused", "rollback_paused"):
+    if not ours and service.update_state in ("paused", "rollback_paused"):
         yield Finding(
             name,
             f"its last update is paused{said}",

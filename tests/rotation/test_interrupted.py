@@ -65,6 +65,20 @@ def test_a_bad_value(stage: Stage, step: str, action: str) -> None:
     assert stage.is_quiet()
 
 
+def test_the_engine_is_taking_it_back(stage: Stage) -> None:
+    """Its own rollback of what this rotation did is no reason to refuse to go on with it."""
+    stage.deploy("api", "web")
+    stage.swarm.behave(b"second", crashes=0.5)
+    with pytest.raises(Killed):
+        stage.rotate(b"second", kill="verify")
+    while stage.swarm.services()[0].update_state != "rollback_started":
+        stage.swarm.sleep(0.05)
+    with pytest.raises(RolloutFailedError):
+        stage.rotate(b"second")
+    assert stage.versions_used() == {"api": {"db-password"}, "web": {"db-password"}}
+    assert stage.is_quiet()
+
+
 @pytest.mark.parametrize("step", FORWARD[:-2])
 def test_abort(stage: Stage, step: str) -> None:
     """What was interrupted before the commit can be ended by going back."""
