@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ProjectNotFoundError, StoreNotFoundError
+from ..errors import ProjectNotFoundError, SecretNotFoundError, StoreNotFoundError
 from ..naming import check_name
 from . import shapes
 from .command import App, Command, pass_app
@@ -52,7 +52,10 @@ def services(app: App, name: str | None, watch: bool) -> None:
         return uses(engine, name=name, currents=currents)
 
     if not watch:
-        _show(app, look())
+        found = look()
+        if name and not found and currents is not None and name not in currents:
+            raise SecretNotFoundError(name)
+        _show(app, found)
         return
     with contextlib.suppress(KeyboardInterrupt):
         _watch(app, engine, look)

@@ -54,7 +54,7 @@ def screen_of(child: pexpect.spawn[bytes]) -> str:
     return shown.decode()
 
 
-def terminal(cli: Program, *command: str) -> pexpect.spawn[bytes]:
+def terminal(cli: Program, *command: str, columns: int = 140) -> pexpect.spawn[bytes]:
     environ = {**cli.environ, "TERM": "xterm"}
     return pexpect.spawn(
         command[0],
@@ -62,7 +62,7 @@ def terminal(cli: Program, *command: str) -> pexpect.spawn[bytes]:
         cwd=str(cli.folder),
         env=environ,
         timeout=60,
-        dimensions=(24, 140),
+        dimensions=(24, columns),
     )
 
 
@@ -77,6 +77,14 @@ def test_bars(cli: Program) -> None:
     assert "1/4" in screen
     assert "one is [red]starting\\x1b[31m" in screen
     assert "all its tasks run well with the next version" in screen
+
+
+def test_bars_on_a_narrow_terminal(cli: Program) -> None:
+    """What a service waits for gives way; numbers and headings do not."""
+    screen = screen_of(terminal(cli, sys.executable, "-c", MADE_UP, columns=80))
+    assert all(name in screen for name in ("SERVICE", "READY", "PREVIOUS", "TIME"))
+    assert "one is [red]" in screen
+    assert "next version" not in screen
 
 
 def test_a_rotation_on_a_terminal(cli: Program, service: str) -> None:

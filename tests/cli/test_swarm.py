@@ -78,6 +78,7 @@ def test_services(inside: Inside) -> None:
         "api  db  v1  db  2/2  drift: v2 is current\n"
         "web  db  v1  db  2/2  drift: v2 is current\n"
     )
+    assert inside("services", "bd").code == 3
     one = inside.ok("services", "db", "--json").json[0]
     for changing in ("by", "created"):
         assert one.pop(changing)
