@@ -23,7 +23,9 @@ from .journal import Held
 from .verify import Goal, Look, Verifying
 
 T = TypeVar("T")
-_SOONEST, _LATEST = 0.25, 2.0  # seconds between two looks when nothing is heard
+# Seconds between two looks: a quarter of the time in which nothing was heard, so that requests grow
+# with the logarithm of a rollout's length, and what is not told is seen a quarter late.
+_SOONEST, _LATEST, _PART = 0.25, 5.0, 4
 
 
 class Clock(NamedTuple):
@@ -118,8 +120,7 @@ class Traveller:
         queue = dict(services)
         rolling: dict[str, tuple[Verifying, float]] = {}
         done: dict[str, Arrival] = {}
-        pause = _SOONEST
-        seen: dict[str, Look] = {}
+        heard = self._clock.monotonic()
         while queue or rolling:
             failed = any(arrival.failure for arrival in done.values())
             if failed and halt:
@@ -129,9 +130,9 @@ class Traveller:
             while queue and len(rolling) < at_once:
                 service_id = next(iter(queue))
                 del queue[service_id]
-                rolling[service_id] = Verifying(way.goal), self._clock.monotonic()
+                heard = self._clock.monotonic()
+                rolling[service_id] = Verifying(way.goal), heard
             again = 60.0
-            moved = False
             found, tasks = self._read(rolling)
             for service_id, (verifying, began) in list(rolling.items()):
                 now = self._clock.monotonic()
@@ -153,14 +154,11 @@ class Traveller:
                     if not arrival.failure and not arrival.gone:
                         self._tell(way.arrived, service.name, "", look)
                 else:
-                    moved = moved or look != seen.get(service_id)
-                    seen[service_id] = look._replace(again=60.0)
                     again = min(again, look.again, max(began + timeout - now, 0.0))
             if rolling:
-                pause = _SOONEST if moved else min(1.5 * pause, _LATEST)
-                # Not at once, whatever is heard: a burst of changes is one look.
+                pause = max(_SOONEST, min((self._clock.monotonic() - heard) / _PART, _LATEST))
                 if self._changes.wait(max(min(pause, again), 0.01)):
-                    pause = _SOONEST
+                    heard = self._clock.monotonic()
         return done
 
     def _read(self, rolling: Iterable[str]) -> tuple[dict[str, Service], list[Task]]:
