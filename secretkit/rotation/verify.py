@@ -162,7 +162,7 @@ def _last_words(ended: Sequence[Task]) -> str:
     """What the engine said of the task that ended last."""
     last = max(ended, key=lambda task: task.updated)
     if last.state == "complete":
-        return "a task ended by itself, without an error or stopped as unhealthy"
+        return "a task was stopped as unhealthy, or ended by itself without an error"
     return last.message or f"a task is {last.state}"
 
 
