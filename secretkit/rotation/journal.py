@@ -17,7 +17,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -386,8 +385,3 @@ def _parse(found: EngineObject) -> Journal:
             f"cannot read the journal of a rotation, config {found.name}",
             hint="another version of secretkit may have written it: end the rotation with that",
         ) from None
-
-
-def monotonic_of(engine: Engine) -> Callable[[], float]:
-    """The clock to measure by: the engine's own if it has one, else this machine's."""
-    return cast("Callable[[], float]", getattr(engine, "monotonic", time.monotonic))
