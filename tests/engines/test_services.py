@@ -35,11 +35,17 @@ def used(service: Service) -> list[str]:
 
 @contextmanager
 def rolling(
-    ground: Ground, content: bytes, *, check: bool = False, action: str = "rollback"
+    ground: Ground,
+    content: bytes,
+    *,
+    check: bool = False,
+    action: str = "rollback",
+    replicas: int = 2,
 ) -> Iterator[tuple[Service, EngineObject, EngineObject]]:
     """A running service whose update to this content has just begun."""
     before, after = ground.object(b"1"), ground.object(content)
-    service = started(ground, service_spec(ground, before, check=check, action=action))
+    spec = service_spec(ground, before, check=check, action=action, replicas=replicas)
+    service = started(ground, spec)
     swap(ground, service, before, after)
     yield service, before, after
 
@@ -187,12 +193,14 @@ def test_a_second_update_in_flight(ground: Ground) -> None:
 
 
 def test_a_way_back_whose_object_is_gone(ground: Ground) -> None:
-    """The automatic rollback pauses, and no task runs."""
-    with rolling(ground, CRASHES) as (service, before, _):
+    """No task runs. The automatic rollback pauses, or calls itself complete where the restart of
+    the crashed task was quicker and left it nothing to update. (One task: a node that runs another
+    with the object still knows it.)"""
+    with rolling(ground, CRASHES, replicas=1) as (service, before, _):
         ground.engine.remove("secret", before.id)
-        assert ends(ground, service.id)[-1] == "rollback_paused"
+        assert ends(ground, service.id)[-1] in ("rollback_paused", "rollback_completed")
     assert used(ground.engine.service(service.id)) == [before.id]
-    assert len(running(ground, service.id)) <= 1
+    assert not running(ground, service.id)
 
 
 def test_no_node_for_a_task(ground: Ground) -> None:
