@@ -24,12 +24,12 @@ HOOKS = ("before", "after", "verify")
 DEV_FOLDER = "dev-secrets"
 _LARGEST = 1 << 20  # bytes
 
-_TEXT, _FLAG, _LIST, _PAIRS, _RENDERS = (
+_TEXT, _FLAG, _LIST, _PAIRS, _ENTRIES = (
     "text",
     "true or false",
     "a list of texts",
     "pairs",
-    "render",
+    "a list of tables",
 )
 # The keys of the shim's config file, which [entrypoint] is compiled to.
 _ENTRYPOINT = {
@@ -39,16 +39,37 @@ _ENTRYPOINT = {
     "no_env": _FLAG,
     "env_prefix": _TEXT,
     "expand_file": _LIST,
-    "render": _RENDERS,
+    "render": _ENTRIES,
+    "keystore": _ENTRIES,
+    "stdin": _TEXT,
+    "fd": _PAIRS,
+    "arg": _LIST,
+    "allow_argv": _FLAG,
     "require": _LIST,
     "optional": _LIST,
     "user": _TEXT,
+    "no_new_privs": _FLAG,
+    "cap_drop": _LIST,
     "pristine": _FLAG,
     "preserve": _LIST,
     "allow_names": _LIST,
     "allow_disk": _FLAG,
+    "watch": _FLAG,
+    "on_change": _TEXT,
+    "grace": _TEXT,
+    "stop_signal": _TEXT,
+    "stop_timeout": _TEXT,
+    "signal_group": _FLAG,
+    "strict": _FLAG,
 }
-_RENDER = ("source", "destination", "format", "mode", "owner")
+# The tables of a list: the keys that one must have, and those that it may have.
+_ENTRY = {
+    "render": (("source", "destination"), ("format", "mode", "owner")),
+    "keystore": (
+        ("destination",),
+        ("key", "cert", "ca", "password", "alias", "type", "mode", "owner"),
+    ),
+}
 _NO_HOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -155,14 +176,15 @@ def entrypoint_json(project: Project, *, absolute: bool = False) -> bytes:
     import json
 
     table = dict(project.entrypoint)
-    if absolute and "render" in table:
-        table["render"] = [
-            {
-                key: str(project.folder / value) if key in ("source", "destination") else value
-                for key, value in entry.items()
-            }
-            for entry in table["render"]
-        ]
+    if absolute:
+        for key in _ENTRY.keys() & table.keys():
+            table[key] = [
+                {
+                    name: str(project.folder / text) if name in ("source", "destination") else text
+                    for name, text in entry.items()
+                }
+                for entry in table[key]
+            ]
     return json.dumps(table, indent=2).encode() + b"\n"
 
 
@@ -281,8 +303,8 @@ class _Reader:
 
     def typed(self, at: tuple[str, ...], value: Any, kind: str) -> Any:
         """`value` if it is of `kind`, else the error that says which kind it must be."""
-        if kind == _RENDERS:
-            return self.renders(at, value)
+        if kind == _ENTRIES:
+            return self.entries(at, value)
         right = {
             _TEXT: isinstance(value, str) and value != "",
             _FLAG: isinstance(value, bool),
@@ -300,20 +322,20 @@ class _Reader:
         if "\0" in text:
             self.refuse(at, f"{'.'.join(at)} has a null character")
 
-    def renders(self, at: tuple[str, ...], value: Any) -> list[dict[str, str]]:
+    def entries(self, at: tuple[str, ...], value: Any) -> list[dict[str, str]]:
+        name = ".".join(at)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            self.refuse(
-                at, "entrypoint.render must be a list of tables", "write [[entrypoint.render]]"
-            )
+            self.refuse(at, f"{name} must be a list of tables", f"write [[{name}]]")
+        required, optional = _ENTRY[at[-1]]
         for entry in value:
-            self.known(at, entry, _RENDER)
-            for key in ("source", "destination"):
+            self.known(at, entry, required + optional)
+            for key in required:
                 if key not in entry:
-                    self.refuse(at, f"[[entrypoint.render]] needs {key}")
+                    self.refuse(at, f"[[{name}]] needs {key}")
             for key, text in entry.items():
                 hint = 'in quotes, octal: mode = "0400"' if key == "mode" else None
                 if not isinstance(text, str) or not text:
-                    self.refuse((*at, key), f"{'.'.join((*at, key))} must be a text", hint)
+                    self.refuse((*at, key), f"{name}.{key} must be a text", hint)
                 self.without_null((*at, key), text)
         return list(value)
 

@@ -19,13 +19,29 @@ Sets environment variables and renders config files from secret files, then beco
   --expand-file NAME    NAME_FILE=/path becomes NAME=<content> (repeatable)
   --render SRC:DEST[,format=F][,mode=0400][,owner=U:G]
                         render template SRC to DEST (repeatable)
+  --keystore DEST[,key=SECRET,cert=SECRET][,ca=SECRET],password=SECRET[,alias=A][,type=T]
+                        make a PKCS #12 or JKS keystore from PEM secrets (repeatable)
+  --stdin SECRET        COMMAND reads this secret from its standard input
+  --fd NAME=SECRET      variable NAME is /dev/fd/N, where COMMAND reads this secret (repeatable)
+  --arg SECRET          put this secret for <<SECRET>> into COMMAND's arguments (repeatable):
+                        others can read those, so only with --allow-argv
   --require SECRET      must be there and not empty (repeatable)
   --optional SECRET     may be missing or empty (repeatable)
   --user U[:G]          run COMMAND as this user
+  --no-new-privs        COMMAND and its children can never gain privileges (no_new_privs)
+  --cap-drop CAP        take away this capability for good, or ALL (repeatable)
   --pristine            start from an empty environment
   --preserve NAME       but keep this variable (repeatable)
   --allow-name NAME     permit a variable that is refused otherwise, such as HOME (repeatable)
   --allow-disk          permit a destination that is not on tmpfs
+  --watch               stay as the parent, and render again when secrets change
+  --on-change WHAT      restart, signal:NAME (as signal:HUP) or none [restart]
+  --grace SECONDS       COMMAND ending so soon after a change gets the previous values back [10]
+  --stop-signal NAME    what asks COMMAND to end for a restart [TERM]
+  --stop-timeout SECONDS
+                        before COMMAND is killed [10]
+  --signal-group        signals reach COMMAND's process group, not COMMAND alone
+  --strict              --check also fails for secrets that nothing uses
   --config FILE         JSON with the same keys [/etc/secretkit/entrypoint.json, if there]
   --check               report every problem, start nothing; exit 0 or 125
   --explain             say where each variable and file comes from, start nothing

@@ -4,9 +4,7 @@ import json
 
 from .errors import ShimError, did_you_mean, show
 from .mount import read_path
-from .options import FLAG, KINDS, LIST, PAIRS, TEXT, Render
-
-RENDER_KEYS = ("source", "destination", "format", "mode", "owner")
+from .options import ENTRY, FLAG, KINDS, LIST, PAIRS, TEXT
 
 
 def read(path):
@@ -81,27 +79,27 @@ def convert(key, value):
         raise ValueError(f"{name} must be a list")
     if kind == LIST:
         return [text(name, item) for item in value]
-    return [render(f"{name}[{number}]", item) for number, item in enumerate(value)]
+    return [entry(ENTRY[key], f"{name}[{number}]", item) for number, item in enumerate(value)]
 
 
-def render(name, table):
-    """One entry of `render`."""
+def entry(kind, name, table):
+    """One Entry of a `kind`, such as one of `render`."""
     if not isinstance(table, dict):
-        raise ValueError(f"{name} must be an object with source and destination")
+        raise ValueError(f"{name} must be an object with {' and '.join(kind.REQUIRED)}")
+    known = kind.REQUIRED + kind.OPTIONAL
     for key in table:
-        if key not in RENDER_KEYS:
-            close = did_you_mean(key, RENDER_KEYS)
+        if key not in known:
+            close = did_you_mean(key, known)
             raise ValueError(f"{name}: unknown key {show(to_bytes(key))}{close}")
-    for key in ("source", "destination"):
+    for key in kind.REQUIRED:
         if key not in table:
             raise ValueError(f"{name}: {key} is missing")
     if isinstance(table.get("mode"), int):
         raise ValueError(f'{name}.mode must be in quotes, octal: "0400"')
-    values = {key: text(f"{name}.{key}", value) for key, value in table.items()}
-    entry = Render(values.pop("source"), values.pop("destination"))
-    for key, value in values.items():
-        setattr(entry, key, value)
-    return entry
+    made = kind()
+    for key, value in table.items():
+        setattr(made, key, text(f"{name}.{key}", value))
+    return made
 
 
 def text(name, value):

@@ -5,23 +5,24 @@ from .errors import show
 from .options import decode, encode
 
 
-def explain(environment, renderings, user, path):
+def explain(start):
     """Prints aligned tables to stdout: variables, destinations, user, command."""
+    environment, user = start.environment, start.user
     rows = [
         (show(name), show(secret), show(file_of(secret, environment.mount)), environment.rule(name))
         for name, secret in environment.sources.items()
     ]
     tables = [table(("VARIABLE", "SECRET", "FILE", "RULE"), rows)]
     rows = []
-    for rendering in renderings:
+    for rendering in start.renderings:
         rows += explain_rendering(rendering, environment.mount)
     tables.append(table(("DESTINATION", "SECRET", "FILE", "RULE"), rows))
     rows = []
     if user is not None:
         groups = ",".join(map(str, user.groups))
         rows.append(("user", f"uid {user.uid}, gid {user.gid}, groups {groups}"))
-    if path is not None:
-        rows.append(("command", show(path)))
+    if start.path is not None:
+        rows.append(("command", show(start.path)))
     tables.append(table(("PROCESS", ""), rows))
     say("\n".join(filter(None, tables)) or "nothing is set and nothing is rendered\n")
 

@@ -47,45 +47,80 @@ def run(words):
 
     environ = inherited()
     settings = Settings([request.level, read_variables(environ), configured(request, environ)])
-    mount = Mount(folder(settings, environ))
     problems = Problems()
+    start = Start(request, settings, environ, problems)
+    if request.action == "--check":
+        from .preflight import look
 
-    environment = Environment(settings, mount, environ)
-    environment.fill(problems)
-    user = None
-    if settings.user is not None:
-        from .users import choose
-
-        with problems:
-            user = choose(settings.user)
-            # A home that belongs to root breaks programs that write there, so this is the user's
-            # own (as gosu does), unless HOME was asked for.
-            if b"HOME" not in environment.sources and b"HOME" not in settings.preserve:
-                environment.values[b"HOME"] = user.home
-    renderings = []
-    if settings.render:
-        load_group("render")
-        from .rendering import prepare
-
-        renderings = prepare(settings, mount, environment.values, user, problems)
-    path = None
-    with problems:
-        path = command(request, environ)
-    with problems:
-        environment.check_total(request.command)
-
-    if request.action == "--explain":
+        look(start, problems)
+    elif request.action == "--explain":
         from .explain import explain
 
-        explain(environment, renderings, user, path)
+        explain(start)
     problems.stop(starting=request.action is None)
     if request.action is not None:
         return 0
-    if renderings:
-        from .destinations import write
+    if settings.watch:
+        from .watching import watch
 
-        write([(rendering.destination, rendering.content) for rendering in renderings])
-    return become(path, request.command, environment.values, user)
+        return watch(start)
+    start.write()
+    return become(start)
+
+
+class Start:
+    """One start of COMMAND: read, checked and rendered in memory, and nothing is changed yet.
+
+    `environment.values` is what COMMAND gets (bytes to bytes), `arguments` its words, `path` its
+    file, `user` a User or None, `renderings` the files to write, `handed` the contents (bytes) by
+    the number of the descriptor that COMMAND inherits. What could not be had is in the problems.
+    """
+
+    def __init__(self, request, settings, environ, problems):
+        self.request = request
+        self.settings = settings
+        self.environ = environ
+        self.mount = Mount(folder(settings, environ))
+        self.environment = Environment(settings, self.mount, environ)
+        self.arguments = request.command
+        self.path = self.user = None
+        self.renderings = []
+        self.handed = {}
+
+        self.environment.fill(problems)
+        if settings.user is not None:
+            from .users import choose
+
+            with problems:
+                self.user = choose(settings.user)
+                # A home that belongs to root breaks programs that write there, so this is the
+                # user's own (as gosu does), unless HOME was asked for.
+                if b"HOME" not in self.environment.sources and b"HOME" not in settings.preserve:
+                    self.environment.values[b"HOME"] = self.user.home
+        if settings.render or settings.keystore:
+            load_group("render")
+            from .rendering import prepare
+
+            self.renderings = prepare(self, problems)
+        if settings.stdin or settings.fd:
+            from .handing import prepare
+
+            self.handed = prepare(self, problems)
+        if settings.arg:
+            from .arguments import substituted
+
+            self.arguments = substituted(self, problems)
+        with problems:
+            self.path = command(request, environ)
+        with problems:
+            self.environment.check_total(self.arguments)
+
+    def write(self):
+        """Writes all files, or none of them."""
+        if self.renderings:
+            from .destinations import write
+
+            write([(rendering.destination, rendering.content) for rendering in self.renderings])
 
 
 def configured(request, environ):

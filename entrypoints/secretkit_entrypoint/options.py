@@ -8,7 +8,7 @@ import sys
 
 from .errors import ShimError, did_you_mean, show
 
-TEXT, FLAG, LIST, PAIRS, RENDERS = range(5)
+TEXT, FLAG, LIST, PAIRS, ENTRIES = range(5)
 
 # The keys of the config file. Key `a_b` is option --a-b and variable SECRETKIT_A_B.
 KINDS = {
@@ -18,14 +18,28 @@ KINDS = {
     "no_env": FLAG,
     "env_prefix": TEXT,
     "expand_file": LIST,
-    "render": RENDERS,
+    "render": ENTRIES,
+    "keystore": ENTRIES,
+    "stdin": TEXT,
+    "fd": PAIRS,
+    "arg": LIST,
+    "allow_argv": FLAG,
     "require": LIST,
     "optional": LIST,
     "user": TEXT,
+    "no_new_privs": FLAG,
+    "cap_drop": LIST,
     "pristine": FLAG,
     "preserve": LIST,
     "allow_names": LIST,
     "allow_disk": FLAG,
+    "watch": FLAG,
+    "on_change": TEXT,
+    "grace": TEXT,
+    "stop_signal": TEXT,
+    "stop_timeout": TEXT,
+    "signal_group": FLAG,
+    "strict": FLAG,
 }
 # Given one by one on the command line, hence in the singular there.
 SINGULAR = {"--allow-name": "allow_names"}
@@ -45,17 +59,44 @@ def decode(name):
     return name.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
-class Render:
-    """One template to render: bytes, or None where nothing was said."""
+class Entry:
+    """What becomes one file: its settings, as attributes, are bytes, or None if nothing was said.
 
-    __slots__ = ("destination", "format", "mode", "owner", "source")
+    `syntax` is how an option or a variable writes it: what stands before the first comma are
+    REQUIRED, separated by colons.
+    """
 
-    def __init__(self, source, destination):
-        self.source = source
-        self.destination = destination
-        self.format = None
-        self.mode = None
-        self.owner = None
+    __slots__ = ()
+    REQUIRED = ()
+    OPTIONAL = ()
+    syntax = ""
+
+    def __init__(self, *required):
+        for key in self.OPTIONAL:
+            setattr(self, key, None)
+        for key, value in zip(self.REQUIRED, required):
+            setattr(self, key, value)
+
+
+class Render(Entry):
+    """One template to render."""
+
+    REQUIRED = ("source", "destination")
+    OPTIONAL = ("format", "mode", "owner")
+    __slots__ = REQUIRED + OPTIONAL
+    syntax = "SRC:DEST[,format=F][,mode=0400][,owner=U:G]"
+
+
+class Keystore(Entry):
+    """One keystore to make; `key`, `cert`, `ca` and `password` name secrets."""
+
+    REQUIRED = ("destination",)
+    OPTIONAL = ("key", "cert", "ca", "password", "alias", "type", "mode", "owner")
+    __slots__ = REQUIRED + OPTIONAL
+    syntax = "DEST[,key=SECRET,cert=SECRET][,ca=SECRET],password=SECRET[,alias=A][,type=T]"
+
+
+ENTRY = {"render": Render, "keystore": Keystore}
 
 
 class Request:
@@ -172,28 +213,29 @@ def add(level, key, text, origin):
         if level.setdefault(key, {}).setdefault(name, secret) != secret:
             raise ShimError(f"{origin} gives {show(name)} two secrets")
     else:
-        level.setdefault(key, []).append(read_render(text, origin))
+        level.setdefault(key, []).append(read_entry(ENTRY[key], text, origin))
 
 
-def read_render(text, origin):
-    """A Render from SRC:DEST[,format=F][,mode=0400][,owner=U:G]."""
+def read_entry(kind, text, origin):
+    """An Entry of a `kind` from how its syntax writes it."""
     files, *settings = text.split(b",")
-    source, _, destination = files.partition(b":")
-    if not source or not destination or b":" in destination:
+    required = files.split(b":")
+    if len(required) != len(kind.REQUIRED) or b"" in required:
         raise ShimError(
-            f"{origin} takes SRC:DEST[,format=F][,mode=0400][,owner=U:G], not {show(text)} "
+            f"{origin} takes {kind.syntax}, not {show(text)} "
             "(for paths with a colon or a comma use the config file)"
         )
-    render = Render(source, destination)
+    entry = kind(*required)
     for setting in settings:
         key, _, value = setting.partition(b"=")
-        if key not in (b"format", b"mode", b"owner"):
-            close = did_you_mean(show(key), ("format", "mode", "owner"))
-            raise ShimError(f"{origin} {show(files)}: unknown setting {show(key)}{close}")
+        name = show(key)
+        if name not in kind.OPTIONAL:
+            close = did_you_mean(name, kind.OPTIONAL)
+            raise ShimError(f"{origin} {show(files)}: unknown setting {name}{close}")
         if not value:
-            raise ShimError(f"{origin} {show(files)}: {show(key)}= needs a value")
-        setattr(render, key.decode("ascii"), value)
-    return render
+            raise ShimError(f"{origin} {show(files)}: {name}= needs a value")
+        setattr(entry, name, value)
+    return entry
 
 
 class Settings:
@@ -205,34 +247,37 @@ class Settings:
     """
 
     def __init__(self, levels):
-        self.secrets_dir = self.env_prefix = self.user = None
-        self.env_all = self.no_env = self.pristine = self.allow_disk = None
-        self.env = {}
-        self.expand_file, self.require, self.optional = [], [], []
-        self.preserve, self.allow_names = [], []
-        self.render = []
+        for key, kind in KINDS.items():
+            setattr(self, key, {} if kind == PAIRS else [] if kind in (LIST, ENTRIES) else None)
         for level in levels:
             if level.get("no_env"):
                 for key in ("env", "env_all", "expand_file"):
                     if level.get(key):
                         raise ShimError(f"no_env and {key} exclude each other")
-            destinations = {render.destination for render in self.render}
             for key, value in level.items():
                 kind = KINDS[key]
                 if self.no_env and key in ("env", "env_all", "expand_file"):
                     continue
-                if kind in (TEXT, FLAG):
-                    if getattr(self, key) is None:
-                        setattr(self, key, value)
-                elif kind == LIST:
-                    getattr(self, key).extend(value)
+                mine = getattr(self, key)
+                if kind == LIST:
+                    mine.extend(value)
                 elif kind == PAIRS:
                     for name in value:
-                        self.env.setdefault(name, value[name])
-                else:
-                    self.render += [r for r in value if r.destination not in destinations]
+                        mine.setdefault(name, value[name])
+                elif kind == ENTRIES:
+                    higher = {entry.destination for entry in mine}
+                    mine.extend(entry for entry in value if entry.destination not in higher)
+                elif mine is None:
+                    setattr(self, key, value)
         self.env_all_by_default = self.env_all is None and not (
-            self.env or self.expand_file or self.render or self.no_env
+            self.env
+            or self.expand_file
+            or self.render
+            or self.keystore
+            or self.stdin
+            or self.fd
+            or self.arg
+            or self.no_env
         )
         if self.env_all_by_default:
             self.env_all = True

@@ -41,21 +41,30 @@ def find(command, search):
     raise ShimError(f"command not found: {show(command)}{place}", status=127)
 
 
-def become(path, arguments, environ, user):
-    """Replaces this process by the file `path`; returns never.
+def become(start):
+    """Replaces this process by the COMMAND of `start`, a Start; returns never.
 
-    `user` is a User or None. Raises ShimError if the privileges cannot be dropped or the kernel
-    refuses the file; by then descriptors are closed and signals are reset.
+    Raises ShimError if the privileges cannot be dropped or the kernel refuses the file; by then
+    descriptors are closed and signals are reset.
     """
+    path, user, settings = start.path, start.user, start.settings
+    if start.handed:
+        from .handing import hand_over
+
+        hand_over(start.handed)
     if user is not None:
         drop_to(user)
-    close_descriptors()
+    if settings.no_new_privs or settings.cap_drop:
+        from .privileges import restrict
+
+        restrict(settings)
+    close_descriptors(start.handed)
     # Python ignores these two, and execve(2) keeps what is ignored. Handlers it resets itself.
     for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
         if hasattr(_signal, name):
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
     try:
-        posix.execve(path, arguments, environ)
+        posix.execve(path, start.arguments, start.environment.values)
     except (FileNotFoundError, NotADirectoryError):
         # The file was there: what is missing is what its first line or its ELF header names.
         reason = "the interpreter or loader that it names does not exist"
@@ -97,16 +106,16 @@ def drop_to(user):
         raise ShimError(f"uid {user.uid} could become root again: nothing is started")
 
 
-def close_descriptors():
-    """Closes every descriptor above 2."""
+def close_descriptors(kept=()):
+    """Closes every descriptor above 2 but those `kept` (a collection of numbers)."""
     try:
         names = posix.listdir("/proc/self/fd")
     except OSError:
-        posix.closerange(3, min(posix.sysconf("SC_OPEN_MAX"), 1 << 16))
-        return
+        names = range(min(posix.sysconf("SC_OPEN_MAX"), 1 << 16))
     for name in names:
-        if int(name) > 2:
+        number = int(name)
+        if number > 2 and number not in kept:
             try:
-                posix.close(int(name))
+                posix.close(number)
             except OSError:
                 pass  # the one that listed the folder

@@ -3,7 +3,7 @@
 from .destinations import Destination
 from .errors import ShimError, show
 from .mount import without_newline
-from .options import decode, encode
+from .options import Keystore, decode, encode
 from .render import load
 
 DEFAULT_MODE = 0o400
@@ -44,22 +44,21 @@ class Rendering:
         self.owner = None
 
 
-def prepare(settings, mount, environ, user, problems):
+def prepare(start, problems):
     """Renders everything in memory and checks every destination: a list of Rendering.
 
-    `environ` is what the process will get, for templates that read it. Files belong to the user
-    that the process runs as, unless a render names another owner.
+    Templates read the variables that the process will get. Files belong to the user that the
+    process runs as, unless an entry names another owner.
     """
-    secrets = Secrets(mount, settings.optional)
+    settings, user = start.settings, start.user
+    secrets = Secrets(start.mount, settings.optional)
     renderings = []
     paths = set()
-    for render in settings.render:
+    for render in settings.render + settings.keystore:
         rendering = Rendering(render)
         renderings.append(rendering)
         with problems:
-            name = decode(render.format) if render.format is not None else None
-            rendering.template = load(decode(render.source), decode(render.destination), name)
-            rendering.content = rendering.template.render(secrets, environ)
+            fill(rendering, secrets, start.environment.values)
         with problems:
             if user is not None:
                 rendering.owner = (user.uid, user.gid)
@@ -79,6 +78,19 @@ def prepare(settings, mount, environ, user, problems):
                 raise ShimError(f"destination {show(render.destination)} is rendered twice")
             paths.add(destination.full)
     return renderings
+
+
+def fill(rendering, secrets, environ):
+    """Gives a Rendering its content, and the template if it has one."""
+    entry = rendering.render
+    if isinstance(entry, Keystore):
+        from .keystore import make
+
+        rendering.content = make(entry, secrets)
+        return
+    name = decode(entry.format) if entry.format is not None else None
+    rendering.template = load(decode(entry.source), decode(entry.destination), name)
+    rendering.content = rendering.template.render(secrets, environ)
 
 
 def read_mode(render):

@@ -1,17 +1,10 @@
-"""Every format and context: a template for many values, and who reads it back.
-
-A reader takes the rendered file and gives the values in the order of their entries, as bytes.
-"""
+"""Every format and context, and who reads it back."""
 
 from __future__ import annotations
 
 import configparser
 import io
 import json
-import shutil
-import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,85 +12,14 @@ from xml.etree import ElementTree
 import dotenv
 import ruamel.yaml
 import yaml
-from secretkit_entrypoint import formats
 from secretkit_entrypoint.mount import without_newline
-from secretkit_entrypoint.render import load, percent
+
+from . import credentials, languages, servers
+from .case import Case, Content, Readers, from_hex, run
 
 __all__ = ["CASES", "READERS", "Case", "Content", "read_java_each", "without_newline"]
 
 HERE = Path(__file__).parent
-
-Reader = Callable[[bytes], list[bytes]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One context of a format. In `entry`, № stands for the entry's number and <<v>> for a value.
-
-    `read` is the reader in this process (or the real one where there is no other), `real` are the
-    programs that read the format. `around` is the text that an entry has around the value.
-    """
-
-    format: str
-    context: str
-    entry: str
-    read: str
-    real: tuple[str, ...]
-    head: str = ""
-    tail: str = ""
-    between: str = "\n"
-    around: tuple[str, str] = ("", "")
-    url: bool = False
-
-    @property
-    def id(self) -> str:
-        return f"{self.format}-{self.context}".replace(" ", "-")
-
-    def template(self, count: int) -> str:
-        """The text of a template with placeholders s0, s1 ..."""
-        entries = (
-            self.entry.replace("№", str(n)).replace("<<v", f"<<s{n}|verbatim") for n in range(count)
-        )
-        return self.head + self.between.join(entries) + self.tail
-
-    def expected(self, value: bytes) -> bytes:
-        """What a reader must give for `value`."""
-        before, after = self.around
-        return before.encode() + (percent(value) if self.url else value) + after.encode()
-
-    def refusal(self, value: bytes) -> str | None:
-        """Why the format refuses `value` here, or None."""
-        module = formats.module(self.format)
-        literal = self.entry.replace("№", "0").replace("<<v|url>>", "\0").replace("<<v>>", "\0")
-        (place,) = module.places(f"{self.head}{literal}{self.tail}")
-        assert not isinstance(place, formats.RefusedError)
-        try:
-            if self.url and place == formats.PART:
-                return None if value else "empty"
-            module.encode(percent(value) if self.url else value, place)
-        except formats.RefusedError as refused:
-            return str(refused)
-        return None
-
-    def render(self, folder: Path, values: list[bytes]) -> bytes:
-        """`values` rendered by the shim: a real template file, real lookups."""
-        source = folder / f"template-{self.id}"
-        source.write_text(self.template(len(values)), newline="")
-        template = load(str(source), str(folder / "rendered"), self.format)
-        return template.render(Content({f"s{n}": value for n, value in enumerate(values)}), {})
-
-
-class Content:
-    """Secrets in memory, with the interface that templates see."""
-
-    def __init__(self, values: dict[str, bytes]) -> None:
-        self.values = values
-
-    def names(self) -> list[str]:
-        return list(self.values)
-
-    def read(self, name: str) -> bytes:
-        return self.values[name]
 
 
 def _strings(items: object) -> list[bytes]:
@@ -154,32 +76,17 @@ def read_text(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def _run(command: list[str], data: bytes) -> bytes:
-    """What a program prints, that gets `data` on stdin and finds no other program."""
-    program = shutil.which(command[0])
-    assert program is not None
-    done = subprocess.run(
-        [program, *command[1:]],
-        input=data,
-        capture_output=True,
-        check=True,
-        cwd="/",
-        env={"PATH": "/nonexistent"},
-    )
-    return done.stdout
-
-
 def read_env_shell(shell: list[str], data: bytes, folder: Path) -> list[bytes]:
     """The variables K0, K1 ... of a file that `shell` reads with `.`."""
     path = folder / "rendered.env"
     path.write_bytes(data)
     count = data.count(b"\nK") + 1
     script = [f". {path}", *(f"printf '%s\\0' \"${{K{n}}}\"" for n in range(count))]
-    return _run([*shell, "-s"], "\n".join(script).encode()).split(b"\0")[:-1]
+    return run([*shell, "-s"], "\n".join(script).encode()).split(b"\0")[:-1]
 
 
 def read_shell(shell: list[str], data: bytes, _folder: Path) -> list[bytes]:
-    return _run([*shell, "-s"], data).split(b"\0")[:-1]
+    return run([*shell, "-s"], data).split(b"\0")[:-1]
 
 
 def read_node(data: bytes, _folder: Path) -> list[bytes]:
@@ -188,31 +95,26 @@ def read_node(data: bytes, _folder: Path) -> list[bytes]:
         "for (const v of Array.isArray(d) ? d.map(o => Object.keys(o)[0]) : Object.values(d))"
         "console.log(Buffer.from(v, 'utf8').toString('hex'))"
     )
-    return _hex(_run(["node", "-e", script], data))
+    return from_hex(run(["node", "-e", script], data))
 
 
 def read_java(kind: str, data: bytes, _folder: Path) -> list[bytes]:
     """Read by java.util.Properties or by Java's DOM parser (Reader.java)."""
-    return _hex(_run(["java", str(HERE / "Reader.java"), kind], data))
+    return from_hex(run(["java", str(HERE / "Reader.java"), kind], data))
 
 
 def read_java_each(keys: bool, data: bytes) -> list[list[bytes]]:
     """The values (or keys) of several property files, with a NUL between them."""
     kind = "each-key" if keys else "each-value"
-    lines = _run(["java", str(HERE / "Reader.java"), kind], data).split(b"\n")[:-1]
+    lines = run(["java", str(HERE / "Reader.java"), kind], data).split(b"\n")[:-1]
     return [[bytes.fromhex(part.decode()) for part in line.split(b" ")[1:]] for line in lines]
-
-
-def _hex(lines: bytes) -> list[bytes]:
-    return [bytes.fromhex(line.decode()) for line in lines.split(b"\n")[:-1]]
 
 
 DASH = ["dash"]
 BASH = ["bash", "--norc"]
 BUSYBOX = ["busybox", "sh"]
 
-# name of a reader: the program that it needs (or None), and how it reads (data, folder)
-READERS: dict[str, tuple[str | None, Callable[[bytes, Path], list[bytes]]]] = {
+BASIC: Readers = {
     "PyYAML, C": (None, lambda data, _: read_yaml_c(data)),
     "PyYAML": (None, lambda data, _: read_yaml_python(data)),
     "ruamel.yaml": (None, lambda data, _: read_yaml_ruamel(data)),
@@ -238,7 +140,7 @@ _SHELL = ("dash", "bash", "busybox sh")
 _XML = {"head": '<?xml version="1.0"?>\n<r>\n', "tail": "\n</r>\n"}
 _OBJECT = {"head": "{\n", "tail": "\n}\n", "between": ",\n"}
 
-CASES = (
+BASIC_CASES = (
     Case("yaml", "double", 'k№: "<<v>>"', "PyYAML, C", _YAML),
     Case("yaml", "double in text", 'k№: "a <<v>> b"  # c', "PyYAML, C", _YAML, around=("a ", " b")),
     Case("yaml", "single", "k№: '<<v>>'", "PyYAML, C", _YAML),
@@ -334,3 +236,6 @@ CASES = (
     Case("shell", "double", "printf '%s\\0' \"a <<v>> b\"", "dash", _SHELL, around=("a ", " b")),
     Case("text", "text", "<<v>>", "bytes", ()),
 )
+
+CASES = BASIC_CASES + languages.CASES + credentials.CASES + servers.CASES
+READERS: Readers = BASIC | languages.READERS | credentials.READERS | servers.READERS
