@@ -87,6 +87,7 @@ class _Lexer:
         self.plain = None  # the parent's column of a plain scalar that may go on on the next line
         self.bare = None  # index in found, if that scalar is a MARK alone
         self.ahead = dict.fromkeys(_OPENING, -1)  # the next of each, from where it was sought
+        self.sought = 0  # up to here there is no line to skip to
 
     def run(self):
         at = 0
@@ -101,13 +102,13 @@ class _Lexer:
         go on over a key.
         """
         text = self.text
-        if self.plain is not None and self.bare is not None:
-            return at  # the value must not go on
+        if at < self.sought or (self.plain is not None and self.bare is not None):
+            return at  # in the second case, the value must not go on
         for char in _OPENING:
             if self.ahead[char] < at:
                 found = text.find(char, at)
                 self.ahead[char] = found if found >= 0 else len(text)
-        end = min(self.ahead.values())
+        self.sought = end = min(self.ahead.values())
         while end > at:
             key = max(text.rfind(": ", at, end), text.rfind(":\n", at, end))
             if key < 0:
