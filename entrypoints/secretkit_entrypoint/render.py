@@ -8,9 +8,6 @@ from . import formats
 from .errors import ShimError, show
 from .formats import MARK, PART, RefusedError
 from .mount import read_path, without_newline
-from .placeholders import FILTERS
-
-_URL_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
 def load(source, destination, format_name=None):
@@ -22,9 +19,7 @@ def load(source, destination, format_name=None):
     and `render(secrets, env)`. Raises ShimError.
     """
     target = Target(source, destination, format_name or formats.by_suffix(destination))
-    text = _read(source)
-    if MARK in text:
-        raise ShimError(f"{target.source}: it holds a NUL: templates are text in UTF-8")
+    text = text_of(read_path(_bytes(source), "template"), target.source)
     if not source.endswith((".j2", ".jinja2", ".jinja")):
         from . import placeholders
 
@@ -35,15 +30,15 @@ def load(source, destination, format_name=None):
     marks = jinja_simple.scan(text)
     if marks is not None:
         return Template(target, text, marks)
-    from .jinja import JinjaTemplate
+    from .jinja import load_jinja
 
-    return JinjaTemplate(target, text, ending)
+    return load_jinja(target, source, text, ending)
 
 
 def match(name, names):
     """The secret that `name` (str), as written in a template, means: one of `names`, or None.
 
-    An exact match wins. Otherwise `-`, `_`, `.` and case do not matter, and a trailing ``_value``
+    A JSON pointer behind it (``#/…``) does not count. An exact match wins. Otherwise `-`, `_`, `.` and case do not matter, and a trailing ``_value``
     may be left out. Raises ShimError if two secrets match equally well.
     """
     return Names(names).match(name)
@@ -60,6 +55,8 @@ class Names:
 
     def match(self, name):
         """As the function `match`."""
+        if name not in self.names:
+            name = name.partition("#")[0]
         for wanted in (name, _without_value(name)):
             found = self._folded.get(_fold(wanted), ())
             if wanted in found:
@@ -70,6 +67,12 @@ class Names:
             if found:
                 return found[0]
         return None
+
+    def reference(self, name):
+        """What to read for `name`: the secret that it means, with the pointer behind it if any."""
+        found = self.match(name)
+        _, hash_, pointer = name.partition("#")
+        return found if found in (None, name) else found + hash_ + pointer
 
 
 def _fold(name):
@@ -91,30 +94,25 @@ def nearest(name, names):
     return "none is similar" if names else "there are no secrets at all"
 
 
-def percent(value):
-    """`value` (bytes) for a URL's userinfo, path segment or query (RFC 3986, 2.1), as bytes.
-
-    ``~`` is encoded too, which RFC 3986 permits: a shell expands it.
-    """
-    if _URL_SAFE.issuperset(value):
-        return value
-    return b"".join(b"%c" % byte if byte in _URL_SAFE else b"%%%02X" % byte for byte in value)
-
-
 class Output:
     """One value on its way into the text: `value` is bytes, or None if a problem is known.
 
-    `where` is "file:line:column", `what` names the value in a message, `filters` a collection of
-    the names "raw" and "url" (which is already done).
+    `where` is "file:line:column", `what` names the value in a message. `raw` tells whether it is
+    written as it is, `form` as what its last filter wrote it: see `filters.last_form`.
     """
 
-    __slots__ = ("filters", "value", "what", "where")
+    __slots__ = ("form", "raw", "value", "what", "where")
 
     def __init__(self, where, what, value, filters):
         self.where = where
         self.what = what
         self.value = value
-        self.filters = filters
+        self.raw = "raw" in filters
+        self.form = None
+        if filters:
+            from .filters import last_form
+
+            self.form = last_form(filters)
 
 
 class Target:
@@ -136,7 +134,10 @@ class Target:
 
         Appends to `problems` (list of str) and returns None if a value cannot stand in its place.
         """
-        places = self.format.places(MARK.join(literals))
+        try:
+            places = self.format.places(MARK.join(literals))
+        except RecursionError:
+            raise ShimError(f"{self.source}: it is nested too deeply") from None
         if len(places) != len(outputs):
             raise ShimError(f"{self.source}: the {self.format_name} format lost its place")
         written = []
@@ -162,14 +163,14 @@ class Target:
         return rendered
 
     def _encode(self, output, place):
-        if "raw" in output.filters:
-            return output.value
+        if output.raw or (output.form and self.format_name == "text"):
+            return output.value  # to name a format is to answer for it
         if isinstance(place, RefusedError):
             raise place
         if output.value is None:
             return None
         if place == PART:
-            if "url" not in output.filters:
+            if output.form != "url":
                 raise RefusedError(
                     "it stands beside other unquoted text; put the whole value inside quotes, or "
                     "use |url if it is part of a URL"
@@ -177,7 +178,17 @@ class Target:
             if not output.value:
                 raise RefusedError("it is empty and stands beside other unquoted text")
             return output.value
+        if output.form == self.format_name:
+            from .filters import alone
+
+            if place == alone(output.form):
+                raise RefusedError(f"its place asks for {output.form} already; leave out the filter")
         return self.format.encode(output.value, place)
+
+
+def _written(text, mark):
+    """A Mark as it is written, on one line."""
+    return " ".join(text[mark.start : mark.end].split())
 
 
 def join(literals, written):
@@ -195,12 +206,18 @@ class Template:
         self.target = target
         self.text = text
         self.marks = marks
+        if any(mark.filters for mark in marks):
+            self._check_filters()
+
+    def _check_filters(self):
+        from .filters import is_known, names
+
         unknown = [
-            f"{target.source}:{mark.line}:{mark.column}: unknown filter '{used}' in "
-            f"{text[mark.start : mark.end]}; known: {', '.join(FILTERS)}"
-            for mark in marks
+            f"{self.target.source}:{mark.line}:{mark.column}: unknown filter '{used}' in "
+            f"{_written(self.text, mark)}; known: {', '.join(names())}"
+            for mark in self.marks
             for used in mark.filters
-            if used not in FILTERS
+            if not is_known(used)
         ]
         if unknown:
             raise ShimError(*unknown)
@@ -222,22 +239,20 @@ class Template:
         contents = {}
         for mark in self.marks:
             where = f"{self.target.source}:{mark.line}:{mark.column}"
-            output = Output(where, self.text[mark.start : mark.end], None, mark.filters)
+            output = Output(where, _written(self.text, mark), None, mark.filters)
             outputs.append(output)
             try:
                 if mark.kind == "env":
-                    value = self._variable(mark.name, env)
+                    content = self._variable(mark.name, env)
                 else:
                     name = self._match(mark, names)
                     output.what = f"secret {name!r}"
                     if name not in contents:
                         contents[name] = None  # read once, also if that fails
                         contents[name] = secrets.read(name)
-                    value = contents[name]
-                if value is not None:
-                    if "verbatim" not in mark.filters:
-                        value = without_newline(value)
-                    output.value = percent(value) if "url" in mark.filters else value
+                    content = contents[name]
+                if content is not None:
+                    output.value = _filtered(content, mark.filters, output.what)
             except ShimError as error:
                 problems += [f"{where}: {problem}" for problem in error.problems]
         if "<< " in self.text or " >>" in self.text:
@@ -254,9 +269,9 @@ class Template:
         return value
 
     def _match(self, mark, names):
-        name = names.match(mark.name)
+        name = names.reference(mark.name)
         if name is None:
-            written = self.text[mark.start : mark.end]
+            written = _written(self.text, mark)
             hint = nearest(mark.name, names.names)
             if written.startswith("<<"):
                 hint += f" (not a placeholder? write {written[:-2]} >>)"
@@ -280,9 +295,23 @@ class Template:
         ]
 
 
-def _read(path):
-    """The text of a template: UTF-8; other bytes become surrogates, written back as they were."""
-    return read_path(_bytes(path), "template").decode("utf-8", "surrogateescape")
+def _filtered(content, used, what):
+    if not used:
+        return without_newline(content)
+    from .filters import apply
+
+    return apply(content, used, what)
+
+
+def text_of(content, shown):
+    """A template's text: UTF-8; other bytes become surrogates, written back as they were.
+
+    Raises ShimError that names the template as `shown` if it holds a NUL, which stands for values.
+    """
+    text = content.decode("utf-8", "surrogateescape")
+    if MARK in text:
+        raise ShimError(f"{shown}: it holds a NUL: templates are text in UTF-8")
+    return text
 
 
 def _bytes(text):

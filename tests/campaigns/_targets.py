@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import tests.formats  # noqa: F401 - makes the shim's package importable
-
 with contextlib.ExitStack() as stack:
     if __name__ == "__main__":
         import atheris

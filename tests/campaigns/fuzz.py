@@ -67,18 +67,19 @@ def _fuzz(name: str, seconds: int, findings: Path) -> tuple[bool, str]:
                 *(f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=4096"),
                 *("-max_len=4096", f"-artifact_prefix={findings}/{name}-"),
             ],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             check=False,
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
-    said = done.stderr.decode(errors="replace")
+    said = done.stdout.decode(errors="replace")
     runs = re.findall(r"#(\d+)\s+\w+\s+cov: (\d+)", said)
     count, coverage = runs[-1] if runs else ("0", "0")
     line = f"{int(count):>9} inputs, coverage {coverage:>5}"
     if done.returncode == 0:
         return False, f"{line}, nothing found"
     (findings / f"{name}.log").write_text(said)
-    why = re.search(r"(?:Uncaught Python exception.*?\n)([^\n]*)\n(.*?)\n", said, re.DOTALL)
+    why = re.search(r"Uncaught Python exception: *\n(.*)\n(.*)", said)
     reason = f"{why[1]} {why[2]}" if why else said.splitlines()[-1] if said else "no output"
     return True, f"{line}, FOUND: {reason[:200]} ({findings}/{name}.log)"
 

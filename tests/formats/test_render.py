@@ -293,3 +293,9 @@ def test_the_hot_path_imports_nothing(name: str, tmp_path: Path) -> None:
         [*command, str(tmp_path / name), "out.yaml"], capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b'k: "5432"\n', b"")
+
+
+def test_a_message_is_one_line_also_about_an_expression_of_two(tmp_path: Path) -> None:
+    """Jinja2 allows a line break inside of {{ }}."""
+    (problem,) = problems(tmp_path, "a\n{{ nosuch\n }}", source="t.j2")
+    assert problem.startswith("2:1: no secret for {{ nosuch }}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaigns import race
 from tests.needs import need, need_program, need_root
 from tests.shim.conftest import NOBODY, Shim
 
@@ -350,3 +351,9 @@ def test_a_relative_destination_in_a_removed_folder_is_refused(
         "secretkit-entrypoint: error: destination app.yaml: the working folder does not exist any "
         "more: write an absolute path\n"
     )
+
+
+def test_what_is_swapped_for_links_meanwhile_leads_nowhere() -> None:
+    """A small run of `python -m tests.campaigns race`."""
+    verdicts, defects = race.attempt(renders=1500, starts=5, attackers=2)
+    assert (defects, verdicts["swaps"] > 100) == ([], True), verdicts
