@@ -72,8 +72,9 @@ class Start:
     """One start of COMMAND: read, checked and rendered in memory, and nothing is changed yet.
 
     `environment.values` is what COMMAND gets (bytes to bytes), `arguments` its words, `path` its
-    file, `user` a User or None, `renderings` the files to write, `handed` the contents (bytes) by
-    the number of the descriptor that COMMAND inherits. What could not be had is in the problems.
+    file, `user` a User or None, `limits` Limits or None, `renderings` the files to write, `handed`
+    the contents (bytes) by the number of the descriptor that COMMAND inherits. What could not be
+    had is in the problems.
     """
 
     def __init__(self, request, settings, environ, problems):
@@ -83,7 +84,7 @@ class Start:
         self.mount = Mount(folder(settings, environ))
         self.environment = Environment(settings, self.mount, environ)
         self.arguments = request.command
-        self.path = self.user = None
+        self.path = self.user = self.limits = None
         self.renderings = []
         self.handed = {}
 
@@ -97,6 +98,11 @@ class Start:
                 # user's own (as gosu does), unless HOME was asked for.
                 if b"HOME" not in self.environment.sources and b"HOME" not in settings.preserve:
                     self.environment.values[b"HOME"] = self.user.home
+        if settings.no_new_privs or settings.cap_drop:
+            from .privileges import Limits
+
+            with problems:
+                self.limits = Limits(settings)
         if settings.render or settings.keystore:
             load_group("render")
             from .rendering import prepare

@@ -47,17 +47,15 @@ def become(start):
     Raises ShimError if the privileges cannot be dropped or the kernel refuses the file; by then
     descriptors are closed and signals are reset.
     """
-    path, user, settings = start.path, start.user, start.settings
+    path, user = start.path, start.user
     if start.handed:
         from .handing import hand_over
 
         hand_over(start.handed)
-    if user is not None:
-        drop_to(user)
-    if settings.no_new_privs or settings.cap_drop:
-        from .privileges import restrict
+    if user is not None or start.limits is not None:
+        from .privileges import give_up
 
-        restrict(settings)
+        give_up(user, start.limits)
     close_descriptors(start.handed)
     # Python ignores these two, and execve(2) keeps what is ignored. Handlers it resets itself.
     for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
@@ -75,35 +73,6 @@ def become(start):
     except OSError as error:
         reason = error.strerror
     raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
-
-
-def drop_to(user):
-    """Groups, gid, uid (also the real and the saved ones), for good.
-
-    Raises ShimError if any of root is left or could come back.
-    """
-    from .users import has_groups
-
-    try:
-        # Without CAP_SETGID not even the groups that are there can be set.
-        if not has_groups(user):
-            posix.setgroups(user.groups)
-        posix.setresgid(user.gid, user.gid, user.gid)
-        posix.setresuid(user.uid, user.uid, user.uid)
-    except PermissionError:
-        raise ShimError(
-            f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID "
-            "and SETGID (docker run --cap-add)"
-        ) from None
-    same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
-    if not same or not has_groups(user):
-        raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
-    if user.uid != 0:
-        try:
-            posix.setuid(0)
-        except PermissionError:
-            return
-        raise ShimError(f"uid {user.uid} could become root again: nothing is started")
 
 
 def close_descriptors(kept=()):
