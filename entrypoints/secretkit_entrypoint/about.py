@@ -48,6 +48,8 @@ Sets environment variables and renders config files from secret files, then beco
   --compile             compile the package for this Python, so that it starts faster
   --help, --version
 
+SECRET may be a value inside a secret: db#/user in JSON (RFC 6901), cert|base64d in base64.
+
 Each option is also a variable, SECRETKIT_SECRETS_DIR and so on; lists are separated by spaces.
 Exit status: 125 the shim failed, 126 COMMAND cannot be executed, 127 it was not found; else
 COMMAND's own. Example:

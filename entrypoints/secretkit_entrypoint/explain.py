@@ -2,7 +2,7 @@
 
 from .about import say
 from .errors import show
-from .options import decode, encode
+from .options import Keystore, decode, encode
 
 
 def explain(start):
@@ -29,14 +29,16 @@ def explain(start):
 
 def file_of(secret, mount):
     """The path of a secret; one from outside the mount is named by its path anyway."""
-    return secret if b"/" in secret else mount.path(secret)
+    return secret if b"/" in mount.file(secret) else mount.path(secret)
 
 
 def explain_rendering(rendering, mount):
-    """A row for the file itself, then one for each secret in its template."""
+    """A row for the file itself, then one for each secret in it."""
     from .render import match
 
     render = rendering.render
+    if isinstance(render, Keystore):
+        return explain_keystore(rendering, mount)
     rule = f"--render, from {show(render.source)}, mode {rendering.mode:04o}"
     if render.format is not None:
         rule += ", format " + show(render.format)
@@ -52,6 +54,23 @@ def explain_rendering(rendering, mount):
                 place = f"{show(render.source)}:{line}:{column}"
                 file = show(mount.path(encode(secret)))
                 rows.append((destination, show(encode(secret)), file, place))
+    return rows
+
+
+def explain_keystore(rendering, mount):
+    """As explain_rendering: the secrets stand in its settings."""
+    entry = rendering.render
+    rule = f"--keystore, mode {rendering.mode:04o}"
+    if entry.type is not None:
+        rule += ", type " + show(entry.type)
+    if rendering.owner is not None:
+        rule += ", owner %d:%d" % rendering.owner
+    destination = show(entry.destination)
+    rows = [(destination, "", "", rule)]
+    for setting in ("key", "cert", "ca", "password"):
+        secret = getattr(entry, setting)
+        if secret is not None:
+            rows.append((destination, show(secret), show(file_of(secret, mount)), setting + "="))
     return rows
 
 

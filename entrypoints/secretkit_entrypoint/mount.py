@@ -31,8 +31,19 @@ class Mount:
         self._contents = {}
         self._real = None
 
+    def file(self, name):
+        """The name of the file that is read for a secret, or for a reference into one.
+
+        A reference has a `#` or a `|`; where a file has exactly that name, it is that file.
+        """
+        if (b"#" in name or b"|" in name) and name not in self._present():
+            from .references import secret
+
+            return secret(name)
+        return name
+
     def path(self, name):
-        return self.folder + b"/" + name
+        return self.folder + b"/" + self.file(name)
 
     def names(self):
         """The names (bytes) of all entries, sorted; raises ShimError if there is no folder.
@@ -69,9 +80,16 @@ class Mount:
         return exists(self.path(name))
 
     def read(self, name):
-        """The raw content of a secret's file; raises ShimError, whose lines hold no content."""
+        """The raw content of a secret's file, or the value that a reference stands for.
+
+        Raises ShimError, whose lines hold no content.
+        """
         content = self._contents.get(name)
         if content is None:
+            if self.file(name) != name:
+                from .references import resolve
+
+                return resolve(self.read, name)
             if b"/" in name or name[:2] == b".." or name in (b"", b"."):
                 raise self._no_name()
             path = self.folder + b"/" + name

@@ -2,9 +2,9 @@
 
 from .destinations import Destination
 from .errors import ShimError, show
-from .mount import without_newline
 from .options import Keystore, decode, encode
 from .render import load
+from .variables import wanted
 
 DEFAULT_MODE = 0o400
 
@@ -23,13 +23,7 @@ class Secrets:
 
     def read(self, name):
         """The file's content; raises ShimError if it cannot be read, or is empty but required."""
-        secret = encode(name)
-        if secret in self._optional:
-            return self._mount.read(secret) if self._mount.has(secret) else b""
-        content = self._mount.read(secret)
-        if not without_newline(content):
-            raise ShimError(f"secret {name} is empty: give it a value, or say --optional {name}")
-        return content
+        return wanted(self._mount, self._optional, encode(name)) or b""
 
 
 class Rendering:
@@ -69,6 +63,7 @@ def prepare(start, problems):
                 rendering.owner = (owner.uid, owner.gid)
         with problems:
             rendering.mode = read_mode(render)
+            check_mode(rendering)
         with problems:
             destination = Destination(
                 render.destination, rendering.mode, rendering.owner, settings.allow_disk
@@ -91,6 +86,17 @@ def fill(rendering, secrets, environ):
     name = decode(entry.format) if entry.format is not None else None
     rendering.template = load(decode(entry.source), decode(entry.destination), name)
     rendering.content = rendering.template.render(secrets, environ)
+
+
+def check_mode(rendering):
+    """Raises ShimError if those who read the format ignore a file with such a mode."""
+    template = rendering.template
+    wrong = rendering.mode & getattr(template and template.target.format, "FORBIDDEN_MODE", 0)
+    if wrong:
+        raise ShimError(
+            f"destination {show(rendering.render.destination)}: with mode {rendering.mode:04o} its "
+            f"readers ignore the file: use mode={rendering.mode & ~wrong:04o}"
+        )
 
 
 def read_mode(render):

@@ -96,22 +96,21 @@ class Environment:
     def add_named(self, name, secret):
         """--env NAME=SECRET: the secret must be there and not empty, unless optional."""
         check_name(name, self.allowed, "--env")
-        optional = secret in self.settings.optional
-        if optional and not self.mount.has(secret):
-            return
-        content = self.mount.read(secret)
-        if not optional:
-            needed(content, secret)
-        self.set(name, content, secret)
+        content = wanted(self.mount, self.settings.optional, secret)
+        if content is not None:
+            self.set(name, content, secret)
 
     def add_all(self, problems):
-        """--env-all: every file of the mount; --env for the same variable has precedence."""
+        """--env-all: every file of the mount; --env and --fd of the same name have precedence."""
         mount, sources, allowed = self.mount, self.sources, self.allowed
+        handed = self.settings.fd
         prefix = self.settings.env_prefix or b""
         mount.fetch()
         for secret in mount.names():
             name = prefix + secret.translate(TO_VARIABLE)
             if name in sources and (name in self.settings.env or sources[name] == secret):
+                continue
+            if name in handed:
                 continue
             try:
                 check_name(name, allowed, secret)
@@ -222,6 +221,26 @@ def check_name(name, allowed, origin):
             f"{label(origin)}: the variable {show(name)} is refused, as it can change what the "
             f"process runs: use another name, or permit it with --allow-name {show(name)}"
         )
+
+
+def wanted(mount, optional, secret):
+    """The content of a secret, or of a reference, that an option names.
+
+    It is None for what is missing and may be: `optional` has the reference or its secret, or, for
+    a pointer that leads nowhere, the reference itself. Raises ShimError.
+    """
+    lifted = secret in optional or (optional and mount.file(secret) in optional)
+    if lifted and not mount.has(secret):
+        return None
+    try:
+        content = mount.read(secret)
+    except ShimError as error:
+        if error.missing and secret in optional:
+            return None
+        raise
+    if not lifted:
+        needed(content, secret)
+    return content
 
 
 def needed(content, secret):
