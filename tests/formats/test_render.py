@@ -298,4 +298,4 @@ def test_the_hot_path_imports_nothing(name: str, tmp_path: Path) -> None:
 def test_a_message_is_one_line_also_about_an_expression_of_two(tmp_path: Path) -> None:
     """Jinja2 allows a line break inside of {{ }}."""
     (problem,) = problems(tmp_path, "a\n{{ nosuch\n }}", source="t.j2")
-    assert problem.startswith("2:1: no secret for {{ nosuch }}")
+    assert problem.startswith("t.j2:2:1: no secret for {{ nosuch }}: ")
