@@ -17,9 +17,14 @@ from .variables import Environment, inherited
 
 
 def main(words):
-    """Runs the shim with the arguments `words` (str); returns a status if nothing was started."""
+    """Runs the shim with the arguments `words` (str); returns a status unless it is replaced."""
+    return shielded(run, words)
+
+
+def shielded(step, *arguments):
+    """What a step returns, a status; errors become lines on stderr and theirs."""
     try:
-        return run(words)
+        return step(*arguments)
     except ShimError as error:
         for problem in error.problems:
             complain(problem)
@@ -27,15 +32,17 @@ def main(words):
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as a shell reports it
     except Exception as error:
-        # A defect. Neither its message nor a traceback is shown: they may hold a value.
-        place = error.__traceback__
-        while place.tb_next:
-            place = place.tb_next
-        file = place.tb_frame.f_code.co_filename.rpartition("/")[2]
-        complain(
-            f"internal error: {type(error).__name__} at {file}:{place.tb_lineno}; please report it"
-        )
+        complain(defect(error))
         return 125
+
+
+def defect(error):
+    """What is said of a defect: neither its message nor a traceback, as they may hold a value."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    file = place.tb_frame.f_code.co_filename.rpartition("/")[2]
+    return f"internal error: {type(error).__name__} at {file}:{place.tb_lineno}; please report it"
 
 
 def run(words):
@@ -84,7 +91,7 @@ class Start:
         self.mount = Mount(folder(settings, environ))
         self.environment = Environment(settings, self.mount, environ)
         self.arguments = request.command
-        self.path = self.user = self.limits = None
+        self.path = self.user = self.limits = self.plan = None
         self.renderings = []
         self.handed = {}
 
@@ -116,6 +123,11 @@ class Start:
             from .arguments import substituted
 
             self.arguments = substituted(self, problems)
+        if settings.watch:
+            from .watching import Plan
+
+            with problems:
+                self.plan = Plan(settings, self.user)
         with problems:
             self.path = command(request, environ)
         with problems:
@@ -159,8 +171,13 @@ def command(request, environ):
 
 
 def complain(problem):
+    """A problem, as one line on stderr."""
+    tell(f"error: {problem}")
+
+
+def tell(text):
     """One line on stderr, even where stderr is closed or not UTF-8."""
-    line = f"secretkit-entrypoint: error: {problem}\n"
+    line = f"secretkit-entrypoint: {text}\n"
     try:
         posix.write(2, line.encode("utf-8", "backslashreplace"))
     except OSError:

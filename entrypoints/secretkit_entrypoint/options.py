@@ -41,6 +41,8 @@ KINDS = {
     "signal_group": FLAG,
     "strict": FLAG,
 }
+# What these say is of use only with `watch`.
+WATCHING = ("on_change", "grace", "stop_signal", "stop_timeout", "signal_group")
 # Given one by one on the command line, hence in the singular there.
 SINGULAR = {"--allow-name": "allow_names"}
 ACTIONS = ("--check", "--explain", "--compile", "--help", "--version")
@@ -269,6 +271,10 @@ class Settings:
                     mine.extend(entry for entry in value if entry.destination not in higher)
                 elif mine is None:
                     setattr(self, key, value)
+        if self.watch is None:
+            for key in WATCHING:
+                if getattr(self, key):
+                    raise ShimError(f"{option(key)} is of no use without --watch")
         self.env_all_by_default = self.env_all is None and not (
             self.env
             or self.expand_file
