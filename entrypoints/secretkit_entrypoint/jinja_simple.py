@@ -5,7 +5,7 @@ else is left to `secretkit_entrypoint.jinja`. Importing Jinja2 takes longer than
 that the shim does.
 """
 
-from .placeholders import FILTERS, Mark, is_name, locate
+from .placeholders import Mark, is_name, is_reference, locate
 
 # Names that mean something else to Jinja2, or are its own: left to it.
 _RESERVED = frozenset(
@@ -45,8 +45,11 @@ def scan(text):
 
 def _mark(body, start, end):
     name, *filters = [part.strip() for part in body.split("|")]
-    if any(used not in FILTERS for used in filters):
-        return None
+    if filters:
+        from .filters import names
+
+        if not set(filters).issubset(names()):
+            return None
     kind = "secret"
     if name.startswith(("secrets", "env")) and not _identifier(name):
         kind = "secret" if name.startswith("secrets") else "env"
@@ -67,6 +70,6 @@ def _item(access):
     if access[:1] == ".":
         # Jinja2 prefers an attribute of the mapping: .items, .get, .pop ...
         return access[1:] if _identifier(access[1:]) and not hasattr(dict, access[1:]) else None
-    if access[:2] in ('["', "['") and access[-2:] == access[1] + "]" and is_name(access[2:-2]):
+    if access[:2] in ('["', "['") and access[-2:] == access[1] + "]" and is_reference(access[2:-2]):
         return access[2:-2]
     return None

@@ -1,13 +1,12 @@
 """Placeholders: ``<<name>>`` and ``<<name|filter>>`` in a text.
 
 The same text may hold here-documents, bit shifts or YAML merge keys, so a placeholder is exactly
-``<<``, a name of ASCII letters, digits, ``-``, ``_`` and ``.``, any filters, ``>>``: no spaces, on
-one line, and not after a third ``<``.
+``<<``, a name of ASCII letters, digits, ``-``, ``_`` and ``.``, perhaps a JSON pointer
+(``#/user``), any filters, ``>>``: no spaces, on one line, and not after a third ``<``.
 """
 
-FILTERS = ("raw", "url", "verbatim")
-
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+_NO_POINTER = frozenset(" <>|\"'\\")
 _LONGEST = 600  # a secret's name has at most 255 bytes; the search for `>>` goes no further
 
 
@@ -39,7 +38,7 @@ def scan(text):
             start = text.find("<<", start + 2)
             continue
         name, *filters = text[start + 2 : end].split("|")
-        if is_name(name) and all(map(_is_filter, filters)) and text[start - 1 : start] != "<":
+        if is_reference(name) and all(map(_is_filter, filters)) and text[start - 1 : start] != "<":
             marks.append(Mark("secret", name, tuple(filters), start, end + 2))
             start = text.find("<<", end + 2)
         else:
@@ -59,7 +58,7 @@ def near_misses(text):
         end = text.find(">>", start + 2, start + _LONGEST)
         body = text[start + 2 : end] if end >= 0 else ""
         name = body.partition("|")[0].strip(" \t")
-        if is_name(name) and body != body.strip(" \t") and text[start - 1 : start] != "<":
+        if is_reference(name) and body != body.strip(" \t") and text[start - 1 : start] != "<":
             marks.append(Mark("secret", name, (), start, end + 2))
         start = text.find("<<", start + 1)
     return locate(text, marks)
@@ -68,6 +67,18 @@ def near_misses(text):
 def is_name(name):
     """Whether `name` can name a secret in a template."""
     return name != "" and _NAME.issuperset(name) and name[0] not in "-."
+
+
+def is_reference(text):
+    """Whether `text` is such a name, perhaps with a pointer into JSON behind it (RFC 6901).
+
+    A pointer with spaces or quotes, ``<``, ``>``, ``|`` or a backslash is left to Jinja2.
+    """
+    name, hash_, pointer = text.partition("#")
+    if not hash_:
+        return is_name(name)
+    printable = pointer.isprintable() and _NO_POINTER.isdisjoint(pointer)
+    return is_name(name) and pointer[:1] == "/" and printable
 
 
 def _is_filter(name):

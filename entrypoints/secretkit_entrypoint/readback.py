@@ -15,8 +15,11 @@ def read_back(module, literals, outputs, places, written):
     `module` is a format with `parse`; `written` holds the encoded values (list of bytes). What
     came through |raw is the template author's: it must parse, and is not compared.
     """
-    raw = ["raw" in output.filters for output in outputs]
-    wanted = ["" if is_raw else output.value.decode() for output, is_raw in zip(outputs, raw)]
+    raw = [output.raw for output in outputs]
+    wanted = [
+        "" if is_raw else output.value.decode("utf-8", "surrogateescape")
+        for output, is_raw in zip(outputs, raw)
+    ]
     prefix = "standin"
     while any(prefix in text for text in literals + wanted):
         prefix += "x"

@@ -9,6 +9,8 @@ from .errors import ShimError, show
 from .formats import MARK, PART, RefusedError
 from .mount import read_path, without_newline
 
+_URL_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
+
 
 def load(source, destination, format_name=None):
     """Read the template at `source` (str), to be rendered to `destination` (str).
@@ -38,8 +40,9 @@ def load(source, destination, format_name=None):
 def match(name, names):
     """The secret that `name` (str), as written in a template, means: one of `names`, or None.
 
-    A JSON pointer behind it (``#/…``) does not count. An exact match wins. Otherwise `-`, `_`, `.` and case do not matter, and a trailing ``_value``
-    may be left out. Raises ShimError if two secrets match equally well.
+    A JSON pointer behind it (``#/…``) does not count. An exact match wins. Otherwise `-`, `_`, `.`
+    and case do not matter, and a trailing ``_value`` may be left out. Raises ShimError if two
+    secrets match equally well.
     """
     return Names(names).match(name)
 
@@ -55,7 +58,7 @@ class Names:
 
     def match(self, name):
         """As the function `match`."""
-        if name not in self.names:
+        if "#" in name and name not in self.names:
             name = name.partition("#")[0]
         for wanted in (name, _without_value(name)):
             found = self._folded.get(_fold(wanted), ())
@@ -92,6 +95,16 @@ def nearest(name, names):
     if close:
         return f"the nearest is {folded[close[0]]!r}"
     return "none is similar" if names else "there are no secrets at all"
+
+
+def percent(value):
+    """`value` (bytes) for a URL's userinfo, path segment or query (RFC 3986, 2.1), as bytes.
+
+    ``~`` is encoded too, which RFC 3986 permits: a shell expands it.
+    """
+    if _URL_SAFE.issuperset(value):
+        return value
+    return b"".join(b"%c" % byte if byte in _URL_SAFE else b"%%%02X" % byte for byte in value)
 
 
 class Output:
@@ -169,6 +182,8 @@ class Target:
             raise place
         if output.value is None:
             return None
+        if self.format_name == output.form == "url":
+            return self.format.checked(output.value, place)
         if place == PART:
             if output.form != "url":
                 raise RefusedError(
@@ -182,7 +197,9 @@ class Target:
             from .filters import alone
 
             if place == alone(output.form):
-                raise RefusedError(f"its place asks for {output.form} already; leave out the filter")
+                raise RefusedError(
+                    f"it is written as {output.form} there anyway: leave out |{output.form}"
+                )
         return self.format.encode(output.value, place)
 
 

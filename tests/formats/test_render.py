@@ -17,7 +17,7 @@ from secretkit_entrypoint.render import load, match
 from tests.needs import pythons
 
 from . import ENTRYPOINTS
-from .cases import Content
+from .case import Content
 from .values import strategy
 
 PASSWORD = b"p@ss&w/o\\r\"d's $ #1"
@@ -164,9 +164,10 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_unknown_filters_and_formats(tmp_path: Path) -> None:
     """Both are refused before anything is read, with what there is instead."""
-    assert problems(tmp_path, "a <<port|rwa>>") == [
-        "template:1:3: unknown filter 'rwa' in <<port|rwa>>; known: raw, url, verbatim"
-    ]
+    (problem,) = problems(tmp_path, "a <<port|rwa>>")
+    assert problem.startswith(
+        "template:1:3: unknown filter 'rwa' in <<port|rwa>>; known: raw, verbatim, base64, "
+    )
     (problem,) = problems(tmp_path, "", format_name="yml")
     assert "template: unknown format 'yml' for out.txt: it is one of yaml, json, ini" in problem
 
