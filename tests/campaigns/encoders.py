@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the tables; 1 if a value differs."""
     parser = argparse.ArgumentParser(prog="encoders", description=__doc__)
     parser.add_argument("--values", type=int, default=100_000, help="that are not refused")
-    parser.add_argument("--real", type=int, default=2_000)
+    parser.add_argument("--real", type=int, default=5_000)
     parser.add_argument("--sed", type=int, default=200)
     parser.add_argument("--templates", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _readers(case: Case, options: argparse.Namespace) -> list[tuple[str, int]]:
     readers = {case.read: options.values} | {
-        reader: options.real for reader in case.real if reader != case.read
+        reader: options.real for reader in case.real + case.large if reader != case.read
     }
     found = []
     for reader, count in readers.items():

@@ -23,7 +23,8 @@ class Case:
     """One context of a format. In `entry`, № stands for the entry's number and <<v>> for a value.
 
     `read` is the reader in this process (or the real one where there is no other), `real` are the
-    programs that read the format. `around` is the text that an entry has around the value.
+    programs that read the format, `large` those that only the campaign runs. `around` is the text
+    that an entry has around the value.
     """
 
     format: str
@@ -36,6 +37,7 @@ class Case:
     between: str = "\n"
     around: tuple[str, str] = ("", "")
     url: bool = False
+    large: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
