@@ -140,7 +140,7 @@ def peak(python: str, code: str) -> float:
     """The median of the most memory (kB) that `code` and a bare interpreter need."""
     argv = [python, "-ISB", "-c", code + HIGH_WATER]
     outputs = [subprocess.run(argv, check=True, capture_output=True).stdout for _ in range(5)]
-    return statistics.median(map(int, outputs))
+    return statistics.median(int(output.split()[-1]) for output in outputs)
 
 
 def measure(bench: Bench, pairs: int, show: Callable[[Row], None]) -> bool:

@@ -41,9 +41,11 @@ Sets environment variables and renders config files from secret files, then beco
   --stop-timeout SECONDS
                         before COMMAND is killed [10]
   --signal-group        signals reach COMMAND's process group, not COMMAND alone
-  --strict              --check also fails for secrets that nothing uses
+  --strict              --check also fails for what is only a warning
   --config FILE         JSON with the same keys [/etc/secretkit/entrypoint.json, if there]
-  --check               report every problem, start nothing; exit 0 or 125
+  --check               report every problem, what mends it, and what is likely to hurt; start
+                        nothing; exit 0 or 125
+  --json                --check reports in JSON
   --explain             say where each variable and file comes from, start nothing
   --compile             compile the package for this Python, so that it starts faster
   --help, --version

@@ -24,6 +24,8 @@ ENDING = (
 )
 
 MEMORY = (b"tmpfs", b"ramfs")
+GIVE = "only root, with the capability CHOWN, can give it to owner %d:%d"
+MOUNTED = "it is itself a mount, which cannot be replaced: mount its folder instead"
 REFUSED = (b"/proc", b"/sys", b"/dev")
 PERMITTED = b"/dev/shm"
 
@@ -74,7 +76,8 @@ class Destination:
             except FileNotFoundError:
                 raise self._problem(
                     f"the folder {show(walked)} does not exist: create it in the image, or mount a "
-                    "tmpfs there"
+                    "tmpfs there",
+                    lesson=("memory", self.full),
                 ) from None
             except OSError as error:
                 try:
@@ -101,12 +104,14 @@ class Destination:
         if not allow_disk and not in_memory(posix.fstat(self._folder).st_dev):
             raise self._problem(
                 "it is not on a tmpfs, so the secret would be on a disk: mount one there "
-                "(docker run --tmpfs, or a folder in /dev/shm), or permit it with --allow-disk"
+                "(docker run --tmpfs, or a folder in /dev/shm), or permit it with --allow-disk",
+                lesson=("memory", self.full),
             )
         if not posix.access(".", posix.W_OK | posix.X_OK, dir_fd=self._folder):
             raise self._problem(
                 f"uid {posix.geteuid()} cannot write to its folder: it is read-only or belongs to "
-                "somebody else"
+                "somebody else",
+                lesson=("memory", self.full),
             )
 
     def stage(self, content):
@@ -125,7 +130,7 @@ class Destination:
                 posix.fchown(descriptor, *self.owner)
             posix.fchmod(descriptor, self.mode)
         except PermissionError:
-            raise self._problem("only root can give it to owner %d:%d" % self.owner) from None
+            raise self._problem(GIVE % self.owner) from None
         except OSError as error:
             raise self._problem(error.strerror) from None
         finally:
@@ -144,9 +149,7 @@ class Destination:
             from errno import EBUSY
 
             if error.errno == EBUSY:
-                raise self._problem(
-                    "it is itself a mount, which cannot be replaced: mount its folder instead"
-                ) from None
+                raise self._problem(MOUNTED) from None
             raise self._problem(error.strerror) from None
 
     def _keep(self, aside):
@@ -180,8 +183,8 @@ class Destination:
                     pass  # the error that matters is already on its way
         posix.close(self._folder)
 
-    def _problem(self, reason):
-        return ShimError(f"destination {show(self.path)}: {reason}")
+    def _problem(self, reason, **options):
+        return ShimError(f"destination {show(self.path)}: {reason}", **options)
 
 
 def inside(path, folder):
@@ -191,16 +194,22 @@ def inside(path, folder):
 def in_memory(device):
     """Whether a filesystem (its st_dev) is a tmpfs, by proc(5) mountinfo; False if unknown."""
     wanted = b"%d:%d" % (posix.major(device), posix.minor(device))
+    for fields in mounts():
+        if fields[2] == wanted:
+            return fields[fields.index(b"-", 6) + 1] in MEMORY
+    return False
+
+
+def mounts():
+    """The lines of proc(5) mountinfo as lists of bytes; none if it is not there.
+
+    36 35 98:0 /root /mountpoint options [tag…] - type source options
+    """
     try:
         table = read_path(b"/proc/self/mountinfo", "mounts")
     except ShimError:
-        return False
-    for line in table.split(b"\n"):
-        fields = line.split(b" ")
-        # 36 35 98:0 /root /mountpoint options [tag…] - type source options
-        if len(fields) > 2 and fields[2] == wanted:
-            return fields[fields.index(b"-", 6) + 1] in MEMORY
-    return False
+        return []
+    return [line.split(b" ") for line in table.splitlines()]
 
 
 def write(files):

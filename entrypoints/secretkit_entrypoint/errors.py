@@ -1,12 +1,17 @@
 """The one exception of the shim, and how messages show names."""
 
+# What --check can teach about a problem, by its line: a kind, and what it is about (remedies.py).
+# By the line, as that is what is handed on, perhaps with a place in a template in front of it.
+LESSONS = {}
+
 
 class ShimError(Exception):
     """One or more problems, each a single line that names what, where and the remedy.
 
     A problem never holds a secret's value. `status` is the exit status: 125 the shim itself
     failed, 126 the command was found but cannot be executed, 127 it was not found (the numbers
-    of docker run, env(1) and the shell). `missing` tells that a pointer leads nowhere.
+    of docker run, env(1) and the shell). `missing` tells that a pointer leads nowhere, `lesson`
+    what --check can teach about it.
     """
 
     def __init__(self, *problems, **options):
@@ -14,6 +19,8 @@ class ShimError(Exception):
         self.problems = problems
         self.status = options.get("status", 125)
         self.missing = options.get("missing", False)
+        if "lesson" in options:
+            LESSONS[problems[0]] = options["lesson"]
 
 
 class Problems:
@@ -43,9 +50,11 @@ class Problems:
         if self.errors:
             statuses = {error.status for error in self.errors}
             status = statuses.pop() if starting and len(statuses) == 1 else 125
-            raise ShimError(
-                *(line for error in self.errors for line in error.problems), status=status
-            ) from None
+            raise ShimError(*self.lines(), status=status) from None
+
+    def lines(self):
+        """Every problem once: two uses of one secret have the same."""
+        return list(dict.fromkeys(line for error in self.errors for line in error.problems))
 
 
 def show(name):

@@ -57,10 +57,10 @@ def run(words):
     problems = Problems()
     start = Start(request, settings, environ, problems)
     if request.action == "--check":
-        from .preflight import look
+        from .preflight import check
 
-        look(start, problems)
-    elif request.action == "--explain":
+        return check(start, problems)
+    if request.action == "--explain":
         from .explain import explain
 
         explain(start)

@@ -29,6 +29,7 @@ class Mount:
         self._names = None
         self._files = []
         self._contents = {}
+        self._asked = set()
         self._real = None
 
     def file(self, name):
@@ -36,7 +37,7 @@ class Mount:
 
         A reference has a `#` or a `|`; where a file has exactly that name, it is that file.
         """
-        if (b"#" in name or b"|" in name) and name not in self._present():
+        if (b"#" in name or b"|" in name) and name not in self.listed():
             from .references import secret
 
             return secret(name)
@@ -64,12 +65,22 @@ class Mount:
                 raise ShimError(
                     f"cannot list the secrets in {show(self.folder)}: {error.strerror}; give the "
                     "container its secrets there, name another folder with --secrets-dir, or use "
-                    "--no-env"
+                    "--no-env",
+                    lesson=("folder",),
                 ) from None
             self._names = sorted(names)
         return self._names
 
-    def _present(self):
+    def contents(self):
+        """What has been read so far: a dict of names and contents (bytes)."""
+        return self._contents
+
+    def unused(self):
+        """The names of the secrets that nobody has asked for yet."""
+        return [n for n in self.listed() if n not in self._contents and n not in self._asked]
+
+    def listed(self):
+        """The names as in names(), or none where there is no folder."""
         try:
             return self.names()
         except ShimError:
@@ -86,6 +97,7 @@ class Mount:
         """
         content = self._contents.get(name)
         if content is None:
+            self._asked.add(name)
             if self.file(name) != name:
                 from .references import resolve
 
@@ -96,7 +108,7 @@ class Mount:
             try:
                 descriptor = posix.open(path, DIRECT)
             except OSError as error:
-                if not is_link(path):
+                if link_target(path) is None:
                     raise self._unreadable(name, error) from None
                 descriptor = self._follow(name)
             content = self._contents[name] = read_regular(descriptor, name, path)
@@ -136,8 +148,8 @@ class Mount:
             descriptor = posix.open(path, FLAGS)
         except FileNotFoundError:
             raise ShimError(
-                f"secret {show(name)}: {show(path)} is a dangling link: what it points to does "
-                "not exist"
+                f"secret {show(name)}: {show(path)} is a dangling link: what it points to "
+                f"({show(link_target(path) or b'')}) does not exist"
             ) from None
         except OSError as error:
             raise self._unreadable(name, error) from None
@@ -145,8 +157,8 @@ class Mount:
         if not real.startswith(self._real.rstrip(b"/") + b"/"):
             posix.close(descriptor)
             raise ShimError(
-                f"secret {show(name)}: {show(path)} is a link that leaves the mount; put the file "
-                "itself there"
+                f"secret {show(name)}: {show(path)} is a link that leaves the mount (to "
+                f"{show(real)}); put the file itself there"
             )
         return descriptor
 
@@ -161,7 +173,7 @@ class Mount:
     def _unreadable(self, name, error):
         # A file of any name is read. Where there is none, the grammar of Swarm's names tells
         # what may be shown.
-        if (len(name) > 64 or name.translate(None, GRAMMAR)) and name not in self._present():
+        if (len(name) > 64 or name.translate(None, GRAMMAR)) and name not in self.listed():
             return self._no_name()
         if not isinstance(error, FileNotFoundError):
             return unreadable(name, self.path(name), error)
@@ -169,10 +181,11 @@ class Mount:
             close = did_you_mean(show(name), [show(other) for other in self.names()])
         except ShimError as no_folder:
             return no_folder
-        name, folder = show(name), show(self.folder)
+        secret, name, folder = name, show(name), show(self.folder)
         return ShimError(
             f"secret {name}: no such file in {folder}{close}; give it to the container, or say "
-            f"--optional {name}"
+            f"--optional {name}",
+            lesson=("missing", secret),
         )
 
 
@@ -225,7 +238,10 @@ def label(what):
 
 def irregular(what, path, status):
     kind = KINDS.get(status.st_mode & 0o170000, "special file")
-    return ShimError(f"{label(what)}: {show(path)} is a {kind}: only regular files are read")
+    return ShimError(
+        f"{label(what)}: {show(path)} is a {kind}: only regular files are read",
+        **(about("directory", what) if kind == "directory" else {}),
+    )
 
 
 KINDS = {
@@ -251,8 +267,14 @@ def unreadable(what, path, error):
         )
     return ShimError(
         f"{label(what)}: uid {uid} cannot read {show(path)} (mode {status.st_mode & 0o7777:04o}, "
-        f"owner {status.st_uid}:{status.st_gid}): give it to this uid, or mode 0444"
+        f"owner {status.st_uid}:{status.st_gid}): give it to this uid, or mode 0444",
+        **about("unreadable", what),
     )
+
+
+def about(kind, what):
+    """The lesson of a ShimError about a secret, or none about another file."""
+    return {} if isinstance(what, str) else {"lesson": (kind, what)}
 
 
 def exists(path):
@@ -266,12 +288,12 @@ def exists(path):
     return True
 
 
-def is_link(path):
+def link_target(path):
+    """What a link says that it points to, or None if there is no link."""
     try:
-        posix.readlink(path)
+        return posix.readlink(path)
     except OSError:
-        return False
-    return True
+        return None
 
 
 def real_path(descriptor, path):

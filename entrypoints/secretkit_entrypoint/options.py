@@ -45,7 +45,7 @@ KINDS = {
 WATCHING = ("on_change", "grace", "stop_signal", "stop_timeout", "signal_group")
 # Given one by one on the command line, hence in the singular there.
 SINGULAR = {"--allow-name": "allow_names"}
-ACTIONS = ("--check", "--explain", "--compile", "--help", "--version")
+ACTIONS = ("--check", "--explain", "--compile", "--help", "--version", "--json")
 
 DEFAULT_FOLDER = b"/run/secrets"
 DEFAULT_CONFIG = b"/etc/secretkit/entrypoint.json"
@@ -104,11 +104,12 @@ ENTRY = {"render": Render, "keystore": Keystore}
 class Request:
     """A command line, read: an action such as "--check" or None, a level, and the command."""
 
-    __slots__ = ("action", "command", "config", "level")
+    __slots__ = ("action", "command", "config", "json", "level")
 
     def __init__(self):
         self.action = None
         self.config = None
+        self.json = False
         self.level = {}
         self.command = []
 
@@ -135,8 +136,12 @@ def read_arguments(words):
         if name in ACTIONS or (KINDS.get(key) == FLAG and name == option(key)):
             if equals:
                 raise ShimError(f"{name} takes no argument")
-            if name in ACTIONS:
+            if name == "--json":
+                request.json = True
+            elif name in ACTIONS:
                 # --help is answered whatever else is asked
+                if "--help" not in (name, request.action) and request.action not in (None, name):
+                    raise ShimError(f"{request.action} and {name} exclude each other")
                 request.action = name if request.action != "--help" else request.action
             else:
                 request.level[key] = True
@@ -156,6 +161,8 @@ def read_arguments(words):
             request.config = encode(text)
         else:
             add(request.level, key, encode(text), name)
+    if request.json and request.action not in ("--check", "--help"):
+        raise ShimError("--json belongs to --check")
     request.command = [encode(word) for word in words[position:]]
     return request
 

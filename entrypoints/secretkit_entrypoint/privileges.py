@@ -55,6 +55,10 @@ class Limits:
                 f"the engine ({ELSEWHERE['--cap-drop']})"
             )
 
+    def drops(self, name):
+        """Whether COMMAND will lack the capability `name` (bytes)."""
+        return bool(self.dropped & mask(name))
+
 
 def mask(name):
     """The bit of a capability (bytes: NET_RAW, or CAP_NET_RAW, in any case), or all for ALL."""
@@ -131,13 +135,18 @@ def drop_to(user):
         posix.setresgid(user.gid, user.gid, user.gid)
         posix.setresuid(user.uid, user.uid, user.uid)
     except PermissionError:
-        raise ShimError(
-            f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID "
-            "and SETGID (docker run --cap-add)"
-        ) from None
+        raise ShimError(cannot_become(user)) from None
     same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
     if not same or not has_groups(user):
         raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
+
+
+def cannot_become(user):
+    """What is wrong where root is not allowed to change to `user`."""
+    return (
+        f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID and "
+        "SETGID (docker run --cap-add)"
+    )
 
 
 def state():

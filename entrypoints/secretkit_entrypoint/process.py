@@ -67,12 +67,16 @@ def become(start):
         # The file was there: what is missing is what its first line or its ELF header names.
         reason = "the interpreter or loader that it names does not exist"
     except PermissionError:
-        reason = "permission denied"
-        if user is not None:
-            reason += f" to uid {user.uid}, gid {user.gid}"
+        raise denied(path, user) from None
     except OSError as error:
         reason = error.strerror
     raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
+
+
+def denied(path, user):
+    """A ShimError: `user` (a User or None) may not execute the file at `path`."""
+    who = f" to uid {user.uid}, gid {user.gid}" if user is not None else ""
+    return ShimError(f"cannot execute {show(path)}: permission denied{who}", status=126)
 
 
 def close_descriptors(kept=()):

@@ -247,5 +247,6 @@ def needed(content, secret):
     """Raises ShimError if a secret that must not be empty is."""
     if not without_newline(content):
         raise ShimError(
-            f"secret {show(secret)} is empty: give it a value, or say --optional {show(secret)}"
+            f"secret {show(secret)} is empty: give it a value, or say --optional {show(secret)}",
+            lesson=("empty", secret),
         )

@@ -119,13 +119,16 @@ def _shim(
     done = subprocess.run(  # noqa: S603 - an argv of ours
         words,
         env=environ,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
         check=False,
     )
     for line in done.stderr.splitlines():
-        app.out.error(line.removeprefix(_PREFIX))
+        # Not what --check adds for a container: its warnings and its remedies.
+        if line.startswith(_PREFIX):
+            app.out.error(line.removeprefix(_PREFIX))
     return done.returncode == 0
 
 

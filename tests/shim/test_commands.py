@@ -92,17 +92,6 @@ def test_125_and_a_line_each_if_more_is_wrong(every_shim: Shim, secret) -> None:
     ]
 
 
-def test_check_finds_everything_and_starts_nothing(shim: Shim, secret, tmp_path: Path) -> None:
-    """--check: 0 and silence if all is well, otherwise 125, even if only the command is missing."""
-    secret("a", b"1")
-    marker = tmp_path / "started"
-    assert shim.output("--check", "--", "touch", str(marker)) == b""
-    assert shim.output("--check") == b""
-    assert not marker.exists()
-    lines = shim.problems("--check", "--", "nocommand")
-    assert lines == ["command not found: nocommand in PATH (/usr/bin:/bin)"]
-
-
 def test_no_command_is_an_error_that_shows_the_form(shim: Shim) -> None:
     """Started without a command: how to write one."""
     for words in (("--no-env",), ("--no-env", "--")):

@@ -62,7 +62,7 @@ def test_a_dangling_link_is_an_error(shim: Shim, mount: Path, optional: bool) ->
     words = ("--optional", "a") if optional else ()
     lines = shim.problems("--env", "A=a", *words, "true")
     assert lines == [
-        f"secret a: {mount / 'a'} is a dangling link: what it points to does not exist"
+        f"secret a: {mount / 'a'} is a dangling link: what it points to (nowhere) does not exist"
     ]
 
 
@@ -78,8 +78,8 @@ def test_a_link_must_stay_in_the_mount(every_shim: Shim, mount: Path, target: st
         ]
     else:
         assert lines == [
-            f"secret loop: {mount / 'loop'} is a link that leaves the mount; put the file itself "
-            "there"
+            f"secret loop: {mount / 'loop'} is a link that leaves the mount (to "
+            f"{(mount / 'loop').resolve()}); put the file itself there"
         ]
 
 
