@@ -14,6 +14,7 @@ from . import formats
 from .errors import ShimError
 
 PACKAGE = "secretkit_entrypoint"
+JINJA2 = "jinja2"  # beside it, if the shim was exported so
 # In the order of their imports. Other modules are loaded one by one, when they are used.
 GROUPS = {
     "start": ("errors", "mount", "options", "process", "variables", "main"),
@@ -22,27 +23,28 @@ GROUPS = {
     ),
 }  # fmt: skip
 # A format is used alone.
-GROUPS.update((name, ("formats." + name,)) for name in formats.NAMES)
+GROUPS.update((name, ("formats." + name.replace("-", "_"),)) for name in formats.NAMES)
 
 
 def compile_package(folder):
-    """Compiles the package in `folder` for this Python; returns how many modules it has.
+    """Compiles the packages in `folder` for this Python; returns how many modules they have.
 
     Raises ShimError where it cannot write or a source is damaged.
     """
     count = 0
     try:
-        for place, _, files in os.walk(os.path.join(folder, PACKAGE)):
-            for file in sorted(files):
-                if file.endswith(".py"):
-                    py_compile.compile(os.path.join(place, file), doraise=True)
-                    count += 1
+        for package in (PACKAGE, JINJA2):
+            for place, _, files in os.walk(os.path.join(folder, package)):
+                for file in sorted(files):
+                    if file.endswith(".py"):
+                        py_compile.compile(os.path.join(place, file), doraise=True)
+                        count += 1
         for group, names in GROUPS.items():
             write_group(os.path.join(folder, PACKAGE), group, names)
     except OSError as error:
         raise ShimError(f"--compile: cannot write in {folder}: {error.strerror}") from None
     except (SyntaxError, ValueError, py_compile.PyCompileError):
-        raise ShimError(f"--compile: a file in {folder} is damaged: copy all of it anew") from None
+        raise ShimError(f"--compile: a file in {folder} is damaged: copy all anew") from None
     return count
 
 

@@ -14,6 +14,7 @@ from .render import percent
 
 MARKERS = ("raw", "verbatim")
 OTHERS = ("base64", "base64d", "url")
+_FOUND = {}
 
 
 def names():
@@ -59,11 +60,11 @@ def last_form(filters):
 
 
 def _as_format(value, name, what):
-    place = alone(name)
+    module, place = _alone(name)
     if isinstance(place, RefusedError):
         raise ShimError(f"{what}: the filter '{name}': no value stands alone in this format")
     try:
-        return formats.module(name).encode(value, place)
+        return module.encode(value, place)
     except RefusedError as refused:
         raise ShimError(f"{what} cannot be written as {name}: {refused}") from None
 
@@ -74,8 +75,18 @@ def alone(name):
     That is the constant ALONE or BARE of its module; without them, the place in a text of nothing
     else.
     """
-    module = formats.module(name)
-    for constant in ("ALONE", "BARE"):
-        if hasattr(module, constant):
-            return getattr(module, constant)
-    return module.places(MARK)[0]
+    return _alone(name)[1]
+
+
+def _alone(name):
+    """The module of a format, and that place."""
+    if name not in _FOUND:
+        module = formats.module(name)
+        if hasattr(module, "ALONE"):
+            place = module.ALONE
+        elif hasattr(module, "BARE"):
+            place = module.BARE
+        else:
+            place = module.places(MARK)[0]
+        _FOUND[name] = module, place
+    return _FOUND[name]

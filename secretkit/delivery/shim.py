@@ -41,10 +41,11 @@ def command(python: str = sys.executable) -> list[str]:
     return [python, "-ISB", str(locate() / LAUNCHER)]
 
 
-def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
+def export(directory: Path, *, force: bool = False, with_jinja2: bool = False) -> tuple[Path, ...]:
     """Copies launcher and package into `directory`, which is made if it is missing.
 
-    Returns the paths written, the launcher (mode 0755) first, the modules (0644) after it. A
+    `with_jinja2` adds the Jinja2 that is installed here, with its licence, as the folder `jinja2`.
+    Returns the paths written, the launcher (mode 0755) first, other files (0644) after it. A
     file that is there already with the same content is left alone and counts as written.
     Raises ConflictError, before anything is written, if a file is in the way that differs; with
     `force` it is replaced. Raises SecretkitError if `directory` cannot be written.
@@ -52,6 +53,8 @@ def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
     source = locate()
     modules = sorted((source / PACKAGE).rglob("*.py"))
     pairs = [(path, directory / path.relative_to(source)) for path in (source / LAUNCHER, *modules)]
+    if with_jinja2:
+        pairs += [(path, directory / "jinja2" / path.name) for path in _jinja2()]
     try:
         in_the_way = [
             str(target) for path, target in pairs if not _replaceable(path, target, force)
@@ -70,6 +73,36 @@ def export(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
             hint="choose a directory that you can write to",
         ) from None
     return tuple(target for _, target in pairs)
+
+
+def jinja2_version() -> str:
+    """The version that `export` adds."""
+    from importlib.metadata import version
+
+    return version("jinja2")
+
+
+def _jinja2() -> list[Path]:
+    """The licence and the modules of the Jinja2 installed here. It needs MarkupSafe, but the shim
+    has what it needs of that (jinja_unused.py).
+
+    Raises NotFoundError if either is missing.
+    """
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        named = [(path, path.name.upper()) for path in files("jinja2") or ()]
+    except PackageNotFoundError:
+        named = []
+    licences = [path for path, name in named if name.startswith(("LICENSE", "LICENCE", "COPYING"))]
+    modules = [
+        path for path, name in named if path.parent.name == "jinja2" and path.suffix == ".py"
+    ]
+    if not licences or not modules:
+        raise NotFoundError(
+            "Jinja2 and its licence are not installed here", hint="pip install --force jinja2"
+        )
+    return [Path(str(path.locate())) for path in (*licences, *modules)]
 
 
 def _make(folder: Path, top: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 import secretkit.delivery.shim as delivery
 from secretkit.errors import ConflictError, NotFoundError, SecretkitError
+from tests.needs import pythons
 from tests.shim.conftest import NOBODY, Shim
 
 REPOSITORY = Path(__file__).parents[2]
@@ -72,6 +74,55 @@ def test_export_writes_launcher_and_modules_and_nothing_else(tmp_path: Path) -> 
     for path in written:
         source = REPOSITORY / "entrypoints" / path.relative_to(target)
         assert path.read_bytes() == source.read_bytes()
+
+
+def test_export_with_jinja2_adds_its_modules_and_licence(tmp_path: Path) -> None:
+    """What is installed here, and nothing that only one Python could load."""
+    written = set(delivery.export(tmp_path, with_jinja2=True)) - set(delivery.export(tmp_path))
+    names = {path.name for path in written}
+    assert {"__init__.py", "environment.py", "sandbox.py", "LICENSE.txt"} <= names
+    assert {path.suffix for path in written} == {".py", ".txt"}
+    assert {path.parent for path in written} == {tmp_path / "jinja2"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o644}
+    assert "Pallets" in (tmp_path / "jinja2" / "LICENSE.txt").read_text()
+
+
+@pytest.mark.parametrize("missing", ["files", "licence"])
+def test_export_with_jinja2_where_it_is_not(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its files or its licence nothing is exported."""
+    found = importlib.metadata.files("jinja2") or []
+    left = [] if missing == "files" else [path for path in found if "LICENSE" not in path.name]
+    monkeypatch.setattr(importlib.metadata, "files", lambda _name: left)
+    with pytest.raises(NotFoundError):
+        delivery.export(tmp_path / "shim", with_jinja2=True)
+    assert not (tmp_path / "shim").exists()
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_exported_jinja2_renders_under_every_python(
+    python: str, shim: Shim, secret, tmp_path: Path
+) -> None:
+    """Loops, filters, another file: by the Jinja2 beside the shim, and none that is installed."""
+    secret("db", b'{"user": "app", "hosts": ["a", "b"]}')
+    secret("pw", b'it\'s "so"\n')
+    (tmp_path / "macros.j2").write_text("{% macro line(k, v) %}{{ k }}: {{ v }}\n{% endmacro %}")
+    (tmp_path / "t.j2").write_text(
+        '{% from "macros.j2" import line %}'
+        '{% for n in range(2) %}{{ line("h" ~ n, secrets["db#/hosts/" ~ n]) }}{% endfor %}'
+        "{{ line('u', secrets['db#/user']|upper) }}pw: '{{ pw|json }}'\n"
+    )
+    shim.launcher = delivery.export(tmp_path / "shim", with_jinja2=True)[0]
+    shim.python = python
+    out = tmp_path / "out.yaml"
+    for compiled in (False, True):
+        if compiled:
+            shim.output("--compile")
+        assert compiled == (tmp_path / "shim" / "jinja2" / "__pycache__").exists()
+        shim.output("--allow-disk", "--render", f"{tmp_path / 't.j2'}:{out}", "true")
+        assert out.read_text() == ('"h0": "a"\n"h1": "b"\n"u": "APP"\npw: \'"it\'\'s \\"so\\""\'\n')
+        out.unlink()
 
 
 def test_export_twice_is_fine_and_a_foreign_file_is_kept(tmp_path: Path) -> None:
