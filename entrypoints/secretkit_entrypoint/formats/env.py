@@ -12,7 +12,7 @@ SINGLE = "inside single quotes"
 DOUBLE = "inside double quotes"
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_HARMLESS = _NAME | frozenset("-./:@%+,=")
+HARMLESS = _NAME | frozenset("-./:@%+,=")
 _EXPANDED = _NAME | frozenset("{([*@#?!$-")  # what makes an expansion of the `$` before it
 _OPENING = frozenset("'\"`\\(")
 _QUOTE = "write NAME=<<...>> alone, or use |url"
@@ -62,7 +62,7 @@ def _place(line):
     value = value.rstrip(" \t")
     if value == MARK:
         return BARE
-    if (_HARMLESS | {MARK}).issuperset(value):
+    if (HARMLESS | {MARK}).issuperset(value):
         return PART
     return RefusedError(
         f"it stands beside unquoted text that shells do not take literally; {_QUOTE}"
@@ -103,7 +103,7 @@ def encode(value, place):
         raise RefusedError("it holds a line break or a NUL, which a variable file cannot")
     if "${" in text:
         raise RefusedError("it holds `${`, which python-dotenv expands even in quotes")
-    if place == BARE and _HARMLESS.issuperset(text):
+    if place == BARE and HARMLESS.issuperset(text):
         return value
     # python-dotenv knows \\ and \' inside single quotes, a shell knows no escapes there.
     single = "'" not in text and "\\\\" not in text and not text.endswith("\\")
