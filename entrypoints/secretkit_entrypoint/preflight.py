@@ -96,15 +96,16 @@ class Findings:
             return  # it can be executed all the same
         first = posix.read(descriptor, 256).partition(b"\n")[0]
         posix.close(descriptor)
-        words = first[2:].split(None, 1)
-        if first[:2] == b"#!" and words and not exists(words[0]):
-            line = (
-                f"cannot execute {show(path)}: its first line names {show(words[0])}, which does "
-                "not exist"
-            )
-            if first.endswith(b"\r"):
-                line += ": it has the line ends of Windows (CR LF): convert it (tr -d '\\r')"
-            self.add("error", line)
+        if first[:2] != b"#!":
+            return
+        interpreter = first[2:].strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
+        if first.endswith(b"\r"):
+            reason = "ends as in Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')"
+        elif not exists(interpreter):
+            reason = f"names {show(interpreter)}, which does not exist"
+        else:
+            return
+        self.add("error", f"cannot execute {show(path)}: its first line {reason}")
 
     def destination(self, destination):
         """Whether it can be put into place, and the user can then read it."""

@@ -21,6 +21,8 @@ FOLDERS = (
     b"/vault/secrets",
 )
 
+DOCKER = ("docker", "Swarm", "stack", "compose")
+
 
 class Place:
     """Where this start takes place: the mount, who reads it, who runs, which platform."""
@@ -36,8 +38,7 @@ def remedies(lesson, place):
     """The remedies of one lesson: a list of (platform, line), both str."""
     lines = KINDS[lesson[0]](place, *lesson[1:])
     if b"KUBERNETES_SERVICE_HOST" in place.environ:
-        others = ("docker", "Swarm", "compose")
-        lines = [(platform, line) for platform, line in lines if platform not in others]
+        lines = [(platform, line) for platform, line in lines if platform not in DOCKER]
     return lines
 
 

@@ -60,6 +60,8 @@ def is_default(name, value):
         inner = value[len(start) : -len(end)]
         if inner and value == start + inner + end and not inner.translate(None, WORD):
             return True
+    if b"<<" in value and b">>" in value:
+        return True
     if 2 < len(value) < 100 and not value.strip(value[:1]):  # xxxxx, *****
         return True
     folded = fold(value)

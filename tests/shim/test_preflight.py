@@ -1,0 +1,404 @@
+"""--check: every problem at once, with what mends it; and what is likely to hurt. Never a value."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.needs import need_program, need_root
+from tests.shim.conftest import NOBODY, Shim
+
+PREFIX = "secretkit-entrypoint: "
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory that everybody can reach."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def report(shim: Shim, *words: str | bytes, **options: object) -> dict:
+    """What --check --json says; it must not say anything else."""
+    done = shim.run("--check", "--json", *words, **options)
+    assert done.stderr == b""
+    found = json.loads(done.stdout)
+    assert done.returncode == (0 if found["ok"] else 125)
+    return found
+
+
+def messages(found: dict, level: str = "warnings") -> list[str]:
+    return [finding["message"] for finding in found[level]]
+
+
+def remedies(found: dict, level: str = "errors") -> list[dict[str, str]]:
+    return [finding["remedies"] for finding in found[level]]
+
+
+def test_all_is_well(every_shim: Shim, secret, tmp_path: Path) -> None:
+    """One line on stdout with what was looked at; 0; nothing is started."""
+    secret("db-password", b"s3cret\n")
+    marker = tmp_path / "started"
+    output = every_shim.output("--check", "--", "touch", str(marker))
+    assert output == b"checked 1 secret, 1 variable, 0 files: no problem\n"
+    assert every_shim.output("--check") == output
+    assert not marker.exists()
+
+
+def test_everything_at_once(every_shim: Shim, secret, tmp_path: Path) -> None:
+    """Errors, each with what mends it indented below, then warnings, then the summary; 125."""
+    secret("db-password", b"s3cret \n")
+    secret("empty", b"\n")
+    (tmp_path / "t.yaml").write_text('a: "<<db_password>>"\n')
+    done = every_shim.run(
+        *("--check", "--env", "A=db-password", "--env", "B=empty", "--env", "C=gone"),
+        *("--render", f"{tmp_path}/t.yaml:{tmp_path}/out/x.yaml", "nocommand"),
+    )
+    mount, folder = every_shim.mount, tmp_path / "out"
+    assert done.returncode == 125
+    assert done.stderr.decode() == (
+        f"""\
+{PREFIX}error: secret empty is empty: give it a value, or say --optional empty
+    Swarm       docker secret create empty FILE (`-` reads the value from stdin)
+    compose     write the value into the file of the secret empty
+    Kubernetes  kubectl create secret generic NAME --from-file=empty=FILE
+{PREFIX}error: secret gone: no such file in {mount}; give it to the container, or say --optional gone
+    Swarm       docker service create --secret source=gone,target={mount}/gone
+    compose     secrets: [{{source: gone, target: {mount}/gone}}] of the service, and secrets: {{gone: {{file: ./gone}}}} beside the services
+    Kubernetes  secret: {{secretName: NAME, items: [{{key: gone, path: gone}}]}} of the volume at {mount}
+{PREFIX}error: destination {folder}/x.yaml: the folder {folder} does not exist: create it in the image, or mount a tmpfs there
+    docker      docker run --tmpfs {folder}:uid={os.geteuid()},gid={os.getegid()},mode=0700
+    Swarm       docker service create --mount type=tmpfs,destination={folder}
+    compose     tmpfs: ["{folder}:uid={os.geteuid()},gid={os.getegid()},mode=0700"] of the service
+    Kubernetes  emptyDir: {{medium: Memory}} as a volume, and its mountPath: {folder} in the container
+{PREFIX}error: command not found: nocommand in PATH (/usr/bin:/bin)
+{PREFIX}warning: secret db-password ends with white space, which is part of the value (one line end at the end is not): write it without
+"""  # noqa: E501 - as it is printed
+    )
+    assert done.stdout == b"checked 2 secrets, 1 variable, 1 file: 4 errors, 1 warning\n"
+    assert not folder.exists()
+
+
+def test_a_start_says_the_same_errors_in_a_line_each(shim: Shim, secret) -> None:
+    """What stops a start is what --check reports, without remedies; warnings do not stop it."""
+    secret("padded", b"s3cret \n")
+    words = ("--env", "A=gone", "--env", "B=gone", "--env", "C=padded", "nocommand")
+    assert shim.problems(*words) == messages(report(shim, *words), "errors")
+    assert len(shim.problems(*words)) == 2
+    assert shim.output("--env", "C=padded", "sh", "-c", "echo started") == b"started\n"
+
+
+def test_a_remedy_is_told_once(shim: Shim, tmp_path: Path) -> None:
+    """Two templates want a secret that is missing: two places, one remedy."""
+    for name in "ab":
+        (tmp_path / name).write_text("x: 1\n")
+    words = ("--no-env", "--require", "gone", "--render", f"{tmp_path}/a:{tmp_path}/1")
+    found = report(shim, *words, "--render", f"{tmp_path}/b:{tmp_path}/2", "true")
+    kinds = [bool(finding["remedies"]) for finding in found["errors"]]
+    assert kinds == [True, True, True]  # the secret, and a destination each
+    assert "source=gone" in found["errors"][0]["remedies"]["Swarm"]
+
+
+BAD = {
+    "a byte order mark": b"\xef\xbb\xbfs3cret",
+    "begins with white space": b" s3cret",
+    "ends with white space": b"s3cret\t\n",
+    "ends with white space, ": b"s3cret\n\n",
+    "line ends of Windows": b"first s3cret\r\nsecond\r\n",
+    "line ends written as": b"-----BEGIN X-----\\ns3cret\\n-----END X-----\n",
+    "PEM in base64": b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==",
+    "in quotes": b"'s3cret'\n",
+    "is in quotes": b'"s3cret"',
+    "its own name and `=`": b"API_KEY=s3cret\n",
+}
+
+
+@pytest.mark.parametrize("phrase", BAD)
+def test_a_value_that_will_hurt(shim: Shim, secret, phrase: str) -> None:
+    """One warning that says what it is, and never any of it; 0, and 125 with --strict."""
+    secret("api-key", BAD[phrase])
+    words = ("--env", "KEY=api-key", "true")
+    found = report(shim, *words)
+    (line,) = messages(found)
+    assert line.startswith("secret api-key ")
+    assert phrase in line
+    assert "s3cret" not in line
+    assert found["ok"]
+    assert not report(shim, "--strict", *words)["ok"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "changeme",
+            "CHANGE-ME",
+            "Change_Me!",
+            "password",
+            "'admin'",
+            "secret\n",
+            "TODO",
+            "xxxxx",
+        ),
+        *("<<db_password>>", "<your password>", "${API_KEY}", "{{ api_key }}", "%API_KEY%"),
+        *("api-key", "API_KEY", "my <<value>> here", "********", "12345678", "__API_KEY__"),
+    ],
+)
+def test_a_default_is_told_but_not_which(shim: Shim, secret, value: str) -> None:
+    """Words of examples, the secret's own name, and what somebody was to replace."""
+    secret("api-key", value.encode())
+    lines = [line for line in messages(report(shim, "true")) if "default" in line]
+    assert lines == [
+        "secret api-key looks like a default that nobody has changed: give it a value of its own"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api-key", b"k8sJ3nd0-aXw="),
+        ("api-key", b"a<b>c"),
+        ("api-key", b"s3cret\n"),
+        ("api-key", b"s3cret\r\n"),
+        ("api-key", b"it's 'quoted' inside"),
+        ("api-key", b"'a' or 'b'"),
+        ("api-key", b"\xff\xfa\xfe binary"),
+        ("db-user", b"admin"),
+        ("db_name", b"postgres"),
+        ("cert", b"-----BEGIN X-----\nabc\n-----END X-----\n\n"),
+        ("config", b'{\n  "a": 1\n}\n\n'),
+        ("api-key", b"-" * 4000),
+    ],
+)
+def test_a_good_value_is_left_alone(shim: Shim, secret, name: str, value: bytes) -> None:
+    """No warning where nothing hurts: a checker that cries wolf is switched off."""
+    secret(name, value)
+    assert messages(report(shim, "true")) == []
+
+
+def test_values_outside_the_mount_are_looked_at(shim: Shim, secret, tmp_path: Path) -> None:
+    """The file that --expand-file reads, and a secret that a template alone uses."""
+    (tmp_path / "pw").write_bytes(b"changeme")
+    secret("api-key", b"TODO")
+    (tmp_path / "t.yaml").write_text('a: "<<api_key>>"\n')
+    words = ("--expand-file", "PW", "--render", f"{tmp_path}/t.yaml:/dev/shm/no-such-file.yaml")
+    found = report(shim, *words, "true", env={b"PW_FILE": bytes(tmp_path / "pw")})
+    assert [line.split()[1] for line in messages(found)] == [str(tmp_path / "pw"), "api-key"]
+
+
+def test_secrets_that_nothing_uses(shim: Shim, secret) -> None:
+    """Named, once; an error with --strict; --env-all uses them all; a failed use is one, too."""
+    for name in ("used", "left", "over"):
+        secret(name, b"s3cret")
+    (shim.mount / "folder").mkdir()
+    words = ("--env", "A=used", "--require", "folder", "true")
+    assert messages(report(shim, *words)) == [
+        "nothing uses left, over: take from the container what is not needed"
+    ]
+    (shim.mount / "folder").rmdir()
+    assert report(shim, "--env", "A=used", "true")["ok"]
+    assert not report(shim, "--env", "A=used", "--strict", "true")["ok"]
+    assert report(shim, "--env-all", "--strict", "true") == {
+        "errors": [], "warnings": [], "secrets": 3, "variables": 3, "files": 0, "ok": True,
+    }  # fmt: skip
+
+
+def test_an_empty_mount_is_a_warning(shim: Shim) -> None:
+    """--env-all over nothing sets nothing, which is hardly meant."""
+    (line,) = messages(report(shim, "true"))
+    assert line == f"no secrets in {shim.mount}: nothing is set"
+    assert messages(report(shim, "--no-env", "true")) == []
+
+
+def test_unreadable_says_who_and_what_mends_it(open_shim: Shim) -> None:
+    """uid, mode, owner; and the ids of this process in the lines to copy."""
+    path = open_shim.mount / "a"
+    path.write_bytes(b"1")
+    path.chmod(0o400)
+    found = report(open_shim, "true", **NOBODY)
+    assert messages(found, "errors") == [
+        f"secret a: uid 65534 cannot read {path} (mode 0400, owner 0:0): give it to this uid, or "
+        "mode 0444"
+    ]
+    (mending,) = remedies(found)
+    assert mending == {
+        "Swarm": f"docker service create --secret source=a,target={path},uid=65534,gid=65534,"
+        "mode=0400",
+        "stack": f'secrets: [{{source: a, target: {path}, uid: "65534", gid: "65534", mode: 0400}}]'
+        " of the service",
+        "compose": "on the host: chown 65534:65534 FILE (a mounted file keeps owner and mode)",
+        "Kubernetes": "securityContext: {fsGroup: 65534} of the pod, secret: {defaultMode: 0440} "
+        "of the volume",
+    }
+    in_a_pod = {b"KUBERNETES_SERVICE_HOST": b"10.0.0.1"}
+    (mending,) = remedies(report(open_shim, "true", env=in_a_pod, **NOBODY))
+    assert list(mending) == ["Kubernetes"]
+
+
+def test_a_folder_in_place_of_a_secret(shim: Shim, secret) -> None:
+    """What a bind mount makes of a file that is missing on the host; or a mount of its own."""
+    (shim.mount / "a").mkdir()
+    (mending,) = remedies(report(shim, "--env", "A=a", "true"))
+    assert "the file to mount is missing on the host" in mending["compose"]
+    secret("a/b", b"1")
+    (mending,) = remedies(report(shim, "--env", "A=a", "true"))
+    assert mending == {"found": f"a mount of its own? --secrets-dir {shim.mount}/a"}
+
+
+def test_secrets_in_another_place_are_found(open_shim: Shim, tmp_path: Path) -> None:
+    """A mistyped mount, or one of Kubernetes anywhere: --check names the folder with secrets."""
+    where = tempfile.mkdtemp(dir="/dev/shm")
+    script = (
+        f"mount -t tmpfs tmpfs {where} && mkdir {where}/..1 && echo 1 > {where}/..1/api-key && "
+        f'ln -s ..1 {where}/..data && ln -s ..data/api-key {where}/api-key && exec "$@"'
+    )
+    start = [need_program("unshare"), "--mount", "sh", "-c", script, "sh"]
+
+    def check(*words: str) -> dict:
+        argv = [*start, *open_shim.argv("--check", "--json", *words)]
+        done = subprocess.run(argv, env=open_shim.environ, capture_output=True, check=False)
+        assert done.stderr == b""
+        return json.loads(done.stdout)
+
+    try:
+        hint = {"found": f"it is in {where}: --secrets-dir {where}"}
+        assert remedies(check("--env", "A=api-key", "true")) == [hint]
+        hint = {"found": f"1 secret in {where}: --secrets-dir {where}"}
+        assert remedies(check("true"), "warnings") == [hint]
+        open_shim.mount = Path("/run/secretz")
+        assert remedies(check("true")) == [hint]
+        open_shim.mount = Path(where)
+        assert messages(check("true"), "errors") == []
+    finally:
+        os.rmdir(where)
+
+
+def test_systemd_credentials(shim: Shim) -> None:
+    """Where the mount is systemd's, the remedy is a line of the unit."""
+    env = {b"CREDENTIALS_DIRECTORY": bytes(shim.mount)}
+    (mending,) = remedies(report(shim, "--env", "A=api-key", "true", env=env))
+    assert mending == {"systemd": "LoadCredential=api-key:/path/to/api-key"}
+
+
+def test_a_destination_in_a_folder_with_other_files(shim: Shim, tmp_path: Path) -> None:
+    """A tmpfs would hide them: a link in the image is what helps."""
+    (tmp_path / "t").write_text("x\n")
+    (mending,) = remedies(report(shim, "--render", f"{tmp_path}/t:{tmp_path}/app.conf", "true"))
+    link = f"ln -s /dev/shm/app.conf {tmp_path}/app.conf, and render to /dev/shm/app.conf"
+    assert mending == {"image": link}
+
+
+def test_what_the_user_will_not_be_able_to_read(shim: Shim, memory: Path, tmp_path: Path) -> None:
+    """Owner and mode of a destination, and the folders above it, against the user of --user."""
+    need_root()
+    (tmp_path / "t").write_text("x\n")
+    destination = f"{tmp_path}/t:{memory}/x"
+    words = ("--user", "65534:65534", "--render")
+    assert messages(report(shim, *words, destination, "true")) == []
+    assert messages(report(shim, *words, f"{destination},owner=0:65534,mode=0440", "true")) == []
+    assert messages(report(shim, *words, f"{destination},owner=0:0", "true")) == [
+        f"destination {memory}/x: uid 65534 will not be able to read it (mode 0400, owner 0:0): "
+        "give it that owner, or a mode such as 0440"
+    ]
+    memory.chmod(0o700)
+    found = report(shim, *words, destination, "true")
+    assert messages(found) == [
+        f"destination {memory}/x: uid 65534 will not be able to reach it: it may not search "
+        f"{memory} (mode 0700, owner 0:0)"
+    ]
+    assert found["warnings"][0]["remedies"]["docker"] == (
+        f"docker run --tmpfs {memory}:uid=65534,gid=65534,mode=0700"
+    )
+    assert messages(report(shim, "--user", "root", "--render", destination, "true")) == []
+
+
+def test_a_destination_that_is_a_mount(shim: Shim, memory: Path, tmp_path: Path) -> None:
+    """A file that is mounted cannot be replaced, which a start notices only when it writes."""
+    need_root()
+    (tmp_path / "t").write_text("x\n")
+    (memory / "x").write_text("")
+    script = f'mount --bind {tmp_path}/t {memory}/x && exec "$@"'
+    for words in ((), ("--check",)):
+        command = shim.argv(*words, "--render", f"{tmp_path}/t:{memory}/x", "true")
+        argv = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", *command]
+        done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+        assert done.returncode == 125
+        assert done.stderr.decode() == (
+            f"{PREFIX}error: destination {memory}/x: it is itself a mount, which cannot be "
+            "replaced: mount its folder instead\n"
+        )
+
+
+def test_what_root_may_not_do_is_known_before(shim: Shim, memory: Path, tmp_path: Path) -> None:
+    """Without SETUID, SETGID and CHOWN, as in a container: both errors, those of the start."""
+    need_root()
+    (tmp_path / "t").write_text("x\n")
+    words = ("--user", "65534:65534", "--render", f"{tmp_path}/t:{memory}/x", "true")
+    start = [need_program("setpriv"), "--bounding-set", "-setuid,-setgid,-chown"]
+    argv = [*start, *shim.argv("--check", *words)]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+    become, give = done.stderr.decode().splitlines()
+    assert become == (
+        f"{PREFIX}error: cannot become uid 65534, gid 65534: root lacks the capabilities SETUID "
+        "and SETGID (docker run --cap-add)"
+    )
+    assert give == (
+        f"{PREFIX}error: destination {memory}/x: only root, with the capability CHOWN, can give it "
+        "to owner 65534:65534"
+    )
+    argv = [*start, *shim.argv(*words)]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+    assert done.stderr.decode() == give + "\n"
+    assert list(memory.iterdir()) == []
+
+
+def test_a_command_that_will_not_run(open_shim: Shim, shim: Shim, tmp_path: Path) -> None:
+    """No permission for the user; an interpreter that is missing; the line ends of Windows."""
+    tool = open_shim.mount / "tool"
+    tool.write_bytes(b"#!/no/such/sh\r\n")
+    tool.chmod(0o700)
+    words = ("--no-env", "--user", "65534:65534", str(tool))
+    assert messages(report(open_shim, *words), "errors") == [
+        f"cannot execute {tool}: permission denied to uid 65534, gid 65534",
+        f"cannot execute {tool}: its first line ends as in Windows (CR LF), which no kernel reads: "
+        "convert it (tr -d '\\r')",
+    ]
+    tool.write_bytes(b"#!\t/no/such/sh -e\n")
+    tool.chmod(0o755)
+    assert messages(report(open_shim, *words), "errors") == [
+        f"cannot execute {tool}: its first line names /no/such/sh, which does not exist"
+    ]
+    tool.write_bytes(b"#! /bin/sh -e\n")
+    assert messages(report(open_shim, *words), "errors") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--check", "--explain"), "--check and --explain exclude each other"),
+        (("--compile", "--check"), "--compile and --check exclude each other"),
+        (("--json", "true"), "--json belongs to --check"),
+        (("--explain", "--json"), "--json belongs to --check"),
+    ],
+)
+def test_one_action_at_a_time(shim: Shim, words: tuple[str, ...], line: str) -> None:
+    """--explain and --check answer different questions; neither is silently left out."""
+    assert shim.problems(*words) == [line]
+
+
+def test_strange_names_stay_on_their_line(shim: Shim, secret) -> None:
+    """A name with a newline, one that is no UTF-8, one with braces: text and JSON stay whole."""
+    for name in ("a\nb", os.fsdecode(b"\xff\xfe"), "{x}%s"):
+        secret(name, b"changeme")
+    done = shim.run("--check", "true")
+    assert all(line.startswith((PREFIX, "    ")) for line in done.stderr.decode().splitlines())
+    found = report(shim, "true")
+    assert len(found["errors"]) + len(found["warnings"]) == len(done.stderr.splitlines())
+    assert b"changeme" not in done.stderr + done.stdout
