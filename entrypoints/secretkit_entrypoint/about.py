@@ -13,7 +13,7 @@ Sets environment variables and renders config files from secret files, then beco
   --secrets-dir DIR     where the secrets are [/run/secrets, else $CREDENTIALS_DIRECTORY]
   --env NAME=SECRET     variable NAME from secret SECRET (repeatable)
   --env-all             every secret: db-password becomes DB_PASSWORD [the default, unless
-                        --env, --expand-file or --render says otherwise]
+                        another option says what a secret is for]
   --no-env              no variables
   --env-prefix PREFIX   put before every name of --env-all
   --expand-file NAME    NAME_FILE=/path becomes NAME=<content> (repeatable)

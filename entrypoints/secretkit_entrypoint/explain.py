@@ -6,7 +6,7 @@ from .options import Keystore, decode, encode
 
 
 def explain(start):
-    """Prints aligned tables to stdout: variables, destinations, user, command."""
+    """Prints aligned tables to stdout: variables, destinations, descriptors, user, command."""
     environment, user = start.environment, start.user
     rows = [
         (show(name), show(secret), show(file_of(secret, environment.mount)), environment.rule(name))
@@ -17,6 +17,7 @@ def explain(start):
     for rendering in start.renderings:
         rows += explain_rendering(rendering, environment.mount)
     tables.append(table(("DESTINATION", "SECRET", "FILE", "RULE"), rows))
+    tables.append(table(("HANDED OVER", "SECRET", "FILE", "RULE"), list(explain_handed(start))))
     rows = []
     if user is not None:
         groups = ",".join(map(str, user.groups))
@@ -24,12 +25,30 @@ def explain(start):
     if start.path is not None:
         rows.append(("command", show(start.path)))
     tables.append(table(("PROCESS", ""), rows))
-    say("\n".join(filter(None, tables)) or "nothing is set and nothing is rendered\n")
+    say("\n".join(filter(None, tables)) or "no secret goes anywhere\n")
 
 
 def file_of(secret, mount):
     """The path of a secret; one from outside the mount is named by its path anyway."""
     return secret if b"/" in mount.file(secret) else mount.path(secret)
+
+
+def explain_handed(start):
+    """A row for each secret that COMMAND gets from a descriptor or in its arguments."""
+    settings, mount = start.settings, start.mount
+    found = []
+    if 0 in start.handed:
+        found.append(("standard input", settings.stdin, "--stdin"))
+    paths = {b"/dev/fd/%d" % number for number in start.handed}
+    for name, secret in settings.fd.items():
+        path = start.environment.values.get(name)
+        if path in paths:  # else something else has set the variable
+            found.append((show(path), secret, f"--fd, named by {show(name)}"))
+    if settings.allow_argv:
+        found += [(f"<<{show(secret)}>>", secret, "--arg") for secret in settings.arg]
+    for place, secret, rule in found:
+        if mount.has(secret):  # else it may be no name, but a value
+            yield place, show(secret), show(mount.path(secret)), rule
 
 
 def explain_rendering(rendering, mount):

@@ -48,14 +48,14 @@ def become(start):
     descriptors are closed and signals are reset.
     """
     path, user = start.path, start.user
-    if start.handed:
-        from .handing import hand_over
-
-        hand_over(start.handed)
     if user is not None or start.limits is not None:
         from .privileges import give_up
 
         give_up(user, start.limits)
+    if start.handed:
+        from .handing import hand_over
+
+        hand_over(start.handed)
     close_descriptors(start.handed)
     # Python ignores these two, and execve(2) keeps what is ignored. Handlers it resets itself.
     for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):

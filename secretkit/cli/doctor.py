@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -191,8 +192,10 @@ def _entrypoint(project: Project, store: Store) -> Iterator[Diagnosis]:
     """Secrets and templates that [entrypoint] names."""
     have = {secret.name for secret in store.list()}
     table = project.entrypoint
-    named = {*table.get("env", {}).values(), *table.get("require", [])}
-    for name in sorted(named - have - set(table.get("optional", []))):
+    optional = set(table.get("optional", []))
+    # `db#/user` and `db|base64d` are about the secret db.
+    named = {re.split("[#|]", one)[0] for one in _named(table) if one not in optional}
+    for name in sorted(named - have - optional):
         yield Diagnosis(
             ERROR,
             f"[entrypoint] needs a secret that is not there, {name}",
@@ -206,6 +209,18 @@ def _entrypoint(project: Project, store: Store) -> Iterator[Diagnosis]:
                 f"[[entrypoint.render]] needs a template that is not there, {source}",
                 "write it, or correct its path in secretkit.toml",
             )
+
+
+def _named(table: Mapping[str, Any]) -> Iterator[str]:
+    """Every secret, or value in one, that [entrypoint] names."""
+    for key in ("env", "fd"):
+        yield from table.get(key, {}).values()
+    for key in ("require", "arg"):
+        yield from table.get(key, [])
+    if "stdin" in table:
+        yield table["stdin"]
+    for entry in table.get("keystore", []):
+        yield from (entry[key] for key in ("key", "cert", "ca", "password") if key in entry)
 
 
 def _dev_folders(store: Store) -> Iterator[Diagnosis]:

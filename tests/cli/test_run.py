@@ -81,6 +81,20 @@ def test_the_shims_options_are_passed_on(cli: Program) -> None:
     assert done.err.startswith("secretkit-entrypoint: error: ")
 
 
+def test_the_entrypoint_table_hands_secrets_over(cli: Program, memory: Path) -> None:
+    """stdin, fd, arg and values inside a secret: what the store has reaches the command."""
+    cli.create("db", b'{"user": "app", "key": "AAEK"}')
+    cli.create("pw", b"s3cret\n")
+    cli.write(
+        "secretkit.toml",
+        '[entrypoint]\nstdin = "pw"\narg = ["db#/user"]\nallow_argv = true\n'
+        'fd = { KEY = "db#/key|base64d" }\nrequire = ["db#/user"]\n',
+    )
+    done = cli.ok("run", "sh", "-c", 'cat - "$KEY"; echo "$KEY $1"', "sh", "<<db#/user>>")
+    assert done.out == b"s3cret\n\0\1\n/dev/fd/3 app\n"
+    assert left_in(memory) == []
+
+
 def test_the_entrypoint_table_is_used(cli: Program, memory: Path) -> None:
     """[entrypoint] of secretkit.toml, with sources from the project folder; options go first."""
     cli.create("db-password", b'a "b"')

@@ -238,7 +238,8 @@ def test_doctor_finds_everything_at_once(cli: Program, memory: Path) -> None:
     shutil.rmtree(memory / "secretkit")
     cli.write(
         "secretkit.toml",
-        '[secrets.a]\ngenerate = "pin"\n[secrets.b]\n[entrypoint]\nenv = { X = "nothing" }\n'
+        '[secrets.a]\ngenerate = "pin"\n[secrets.b]\n[entrypoint]\nenv = { X = "nothing#/x" }\n'
+        'fd = { A = "a|base64d", O = "o" }\noptional = ["o", "p#/q"]\nstdin = "p#/q"\n'
         '[[entrypoint.render]]\nsource = "gone"\ndestination = "/x"\n',
     )
     (cli.folder / "inside.key").write_bytes(key_of(cli).read_bytes())
@@ -250,6 +251,7 @@ def test_doctor_finds_everything_at_once(cli: Program, memory: Path) -> None:
         ("error", "declared and not created, a"),
         ("error", "declared and not created, b"),
         ("error", "[entrypoint] needs a secret that is not there, nothing"),
+        ("error", "[entrypoint] needs a secret that is not there, a"),
         (
             "error",
             f"[[entrypoint.render]] needs a template that is not there, {cli.folder}/gone",
@@ -257,6 +259,7 @@ def test_doctor_finds_everything_at_once(cli: Program, memory: Path) -> None:
         ("error", f"the key is inside the project, {cli.folder}/inside.key"),
         ("warning", f"the dev folder is gone, {cli.folder}/dev-secrets"),
     } <= found
+    assert len([what for _, what in found if "needs a secret" in what]) == 2
     assert all(one["hint"] for one in done.json if one["state"] != "ok")
 
 

@@ -168,9 +168,9 @@ def test_what_cannot_be_resolved_is_one_line(every_shim: Shim, secret) -> None:
 def test_what_names_no_secret_is_not_repeated(shim: Shim) -> None:
     """A value given in place of a reference does not end in a log."""
     names = ["hunter2 $x#/y", "#/x", "|base64d", "../x#/y", ".#/x", "/etc/passwd|base64d"]
-    lines = shim.problems(*(f"--env=A{number}={name}" for number, name in enumerate(names)), "true")
-    start = "what is given as the name of a secret cannot be one: it names a file in "
-    assert [line.startswith(start) for line in lines] == [True] * len(names)
+    for name in names:
+        (line,) = shim.problems("--env", f"A={name}", "true")
+        assert line.startswith("what is given as the name of a secret cannot be one: it names a ")
 
 
 def test_a_file_of_exactly_that_name_is_the_secret(shim: Shim, secret) -> None:
