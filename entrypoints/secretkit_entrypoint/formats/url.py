@@ -32,8 +32,11 @@ def _url(url):
     if scheme[:1] not in _LETTERS or not _SCHEME.issuperset(scheme):
         return _refused(url, "its line does not begin with a scheme, as in https://; for a secret "
                         "that is a whole URL use |raw")  # fmt: skip
-    if not _CHARACTERS.issuperset(url):
-        return _refused(url, "its line has a character that no URL has")
+    escapes = url.split("%")[1:]
+    if not _CHARACTERS.issuperset(url) or not all(
+        _HEX.issuperset(two[:2].ljust(2)) for two in escapes
+    ):
+        return _refused(url, "its line has a character that no URL has, or a % without two digits")
     rest, _hash, fragment = rest.partition("#")
     rest, _question, query = rest.partition("?")
     authority = path = ""
@@ -52,18 +55,12 @@ def _url(url):
     return found + _given(path, PATH) + _given(query, QUERY) + _given(fragment, FRAGMENT)
 
 
-def _refused(part, reason):
-    return [RefusedError(reason)] * part.count(MARK)
-
-
 def _given(part, place):
-    """`place` for each MARK of `part`, but in an escape such as ``%4``."""
-    before = part.split(MARK)[:-1]
-    lost = RefusedError("it stands inside a percent-encoded byte")
-    return [
-        lost if piece[-1:] == "%" or (piece[-2:-1] == "%" and piece[-1] in _HEX) else place
-        for piece in before
-    ]
+    return [place] * part.count(MARK)
+
+
+def _refused(part, reason):
+    return _given(part, RefusedError(reason))
 
 
 def encode(value, place):
