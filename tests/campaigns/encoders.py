@@ -21,7 +21,7 @@ from tests.formats import lexing
 from tests.formats.cases import CASES, READERS, Case, read_java_each, without_newline
 from tests.formats.values import values
 
-CHUNK = 20_000  # values in one rendered file
+CHUNK = 10_000  # values in one rendered file
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -151,7 +151,7 @@ def _by_sed(case: Case, value: bytes, folder: Path) -> bytes:
 
 def _templates(format_name: str, count: int, seed: int, folder: Path) -> bool:
     """Try random templates and print how they fared; whether one reads wrong."""
-    if format_name in ("shell", "env"):
+    if format_name in ("shell", "env", "cnf"):
         count //= 4  # two processes for each
     random = Random(seed)
     verdicts = Counter(lexing.attempt(folder, format_name, random) for _ in range(count))
