@@ -6,11 +6,14 @@ value brings its own double quotes. Inside single quotes there is one escape onl
 
 from . import MARK, PART, RefusedError, double_quoted
 
+ALONE = "name \0"
+
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
 BARE = "bare"
 
 _SPACE = " \t\r\v\f"  # isspace() of C; a line feed ends the line, even inside quotes
+_ENDS = " \t\r"  # what ends a word that no quote closes
 _DIGITS = {"x": 2}
 
 # One entry for every byte. Redis reads its own \a and \b too, but \xHH needs no table.
@@ -49,12 +52,12 @@ def _line(line):
 
 def _word(line, at, found):
     """Appends the places in the word that starts at `at`; the offset after the word."""
-    while at < len(line) and line[at] not in _SPACE:
+    while at < len(line) and line[at] not in _ENDS:
         if line[at] in "\"'":
             # A quote may open inside a word, but the word ends with it.
             return _quoted(line, at, found)
         if line[at] == MARK:
-            last = at + 1 == len(line) or line[at + 1] in _SPACE
+            last = at + 1 == len(line) or line[at + 1] in _ENDS
             found.append(BARE if last else PART)
         at += 1
     return at

@@ -1,0 +1,170 @@
+"""nginx.conf, as nginx reads it: parameters, blocks and comments (ngx_conf_file.c).
+
+Both kinds of quotes know the same escapes, so any value but NUL can be written. nginx then expands
+``$`` in the parameters of most directives and has no escape for it; only the values of a ``geo``
+block are never expanded.
+"""
+
+import re
+
+from . import MARK, PART, RefusedError
+
+ALONE = "name \0;"
+
+DOUBLE = "inside double quotes"
+SINGLE = "inside single quotes"
+BARE = "bare"
+
+_SPACE = " \t\r\n"
+_LIMIT = 4000  # bytes of one parameter as written; nginx has a buffer of 4096 (NGX_CONF_BUFFER)
+
+# Directives whose parameters are, or may be, regular expressions.
+_PATTERNS = (
+    *("fastcgi_split_path_info", "location", "proxy_cookie_domain", "proxy_cookie_flags"),
+    *("proxy_cookie_path", "proxy_redirect", "rewrite", "server_name", "valid_referers"),
+)
+# Directives whose parameters are read as a program.
+_CODE = re.compile(r"js_|perl|.*_by_lua")
+_QUOTES = {'"': DOUBLE, "'": SINGLE}
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+# `${` begins no block. Behind a quoted word nginx wants a space, the end or a parenthesis.
+_WORDS = {
+    BARE: re.compile(r"((?:\$\{?|\\.|[^ \t\r\n;{$\\])+)(?=[ \t\r\n;{])", re.DOTALL),
+    DOUBLE: re.compile(r'"((?:\\.|[^"\\])*)"(?=[ \t\r\n;{)])', re.DOTALL),
+    SINGLE: re.compile(r"'((?:\\.|[^'\\])*)'(?=[ \t\r\n;{)])", re.DOTALL),
+}
+# A reference that goes on into what follows: `$`, `$name` or `${name` at the end.
+_OPEN_VARIABLE = re.compile(r"\$(\w*|\{[^}]*)\Z", re.ASCII)
+
+
+class Place:
+    """Where a value stands: one of the constants, and what else decides.
+
+    `literal`: whether nginx leaves a `$` alone here. `room`: the bytes that a value may take.
+    """
+
+    __slots__ = ("literal", "quotes", "room")
+
+    def __init__(self, quotes, literal, room):
+        self.quotes = quotes
+        self.literal = literal
+        self.room = room
+
+    def __str__(self):
+        return self.quotes + ", literal" if self.literal else self.quotes
+
+
+def places(text):
+    """The place of each MARK: a Place, PART, or RefusedError."""
+    found = []
+    blocks = [""]  # names of the directives whose blocks are open
+    words = []
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char in _SPACE:
+            at += 1
+        elif char == "#":
+            end = text.find("\n", at)
+            end = len(text) if end < 0 else end
+            found += [RefusedError("it stands in a comment")] * text.count(MARK, at, end)
+            at = end
+        elif char in ";{}":
+            found += _directive(words, blocks[-1])
+            if char == "{":
+                blocks.append(words[0].text if words else "")
+                if blocks[-1].endswith("_block"):
+                    words = []
+                    break  # Lua, which has quotes and comments of its own
+            elif char == "}" and len(blocks) > 1:
+                blocks.pop()
+            words = []
+            at += 1
+        else:
+            words.append(_Word(text, at))
+            at = words[-1].end
+            if at < 0:
+                break
+    why = (
+        "it stands in or behind a block of Lua, or what nginx cannot read: no quote or `;` ends it"
+    )
+    return found + [RefusedError(why)] * (text.count(MARK) - len(found))
+
+
+class _Word:
+    """A parameter that begins at `start`: its `text` without quotes, as written.
+
+    `quotes` is a constant, `end` the offset behind it (-1: nginx cannot read it).
+    """
+
+    def __init__(self, text, start):
+        self.quotes = _QUOTES.get(text[start], BARE)
+        word = _WORDS[self.quotes].match(text, start)
+        self.text = word[1] if word else ""
+        self.end = word.end() if word else -1
+
+
+def _directive(words, block):
+    """The places in a directive, which stands in a block that the directive `block` opened."""
+    found = []
+    for index, word in enumerate(words):
+        count = word.text.count(MARK)
+        if count:
+            refused = _refused(words, index)
+            literal = block == "geo" and index == 1
+            found += [refused] * count if refused else _word(word, count, literal)
+    return found
+
+
+def _refused(words, index):
+    """Why no value can stand in the word `words[index]`, as RefusedError; None if one can."""
+    name = words[0].text
+    if index == 0:
+        return RefusedError(
+            "it stands in the name of a directive, or in a key of a map or geo block"
+        )
+    if name in _PATTERNS:
+        return RefusedError("it stands in a directive that may take it for a regular expression")
+    if _CODE.match(name):
+        return RefusedError("it stands in a directive that runs it as a program")
+    if name == "if":
+        around = [word.text for word in words[index - 1 : index] + words[index + 1 :]]
+        if around not in (["=", ")"], ["!=", ")"]):
+            return RefusedError('a condition takes a value only in quotes, as in ($name = "...")')
+    return None
+
+
+def _word(word, count, literal):
+    found = []
+    escaped = [escape.end() - 1 for escape in _ESCAPE.finditer(word.text)]
+    room = (_LIMIT - len(word.text.encode("utf-8", "surrogateescape"))) // count
+    for at in range(len(word.text)):
+        if word.text[at] != MARK:
+            continue
+        if at in escaped:
+            found.append(RefusedError("a backslash stands before it"))
+        elif not literal and _OPEN_VARIABLE.search(word.text, 0, at):
+            found.append(RefusedError("a variable stands before it; write ${name}"))
+        elif word.quotes == BARE and word.text != MARK:
+            found.append(PART)
+        else:
+            found.append(Place(word.quotes, literal, room))
+    return found
+
+
+def encode(value, place):
+    """`value` as (part of) a parameter. RefusedError for NUL, `$`, and what is too long."""
+    if b"\0" in value:
+        raise RefusedError("it holds a NUL, which nginx cannot")
+    if b"$" in value and not place.literal:
+        raise RefusedError(
+            "it holds a `$`, which nginx would expand here and cannot escape; write "
+            'geo $name { default "<<...>>"; } and use ${name} here'
+        )
+    for char, letter in ((b"\\", b"\\"), (b"\t", b"t"), (b"\r", b"r"), (b"\n", b"n")):
+        value = value.replace(char, b"\\" + letter)
+    quote = b"'" if place.quotes == SINGLE else b'"'
+    value = value.replace(quote, b"\\" + quote)
+    if len(value) > place.room:
+        raise RefusedError(f"it is too long: nginx takes about {_LIMIT} bytes in one parameter")
+    return quote + value + quote if place.quotes == BARE else value
