@@ -15,12 +15,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import dotenv
 import yaml
 from secretkit_entrypoint.errors import ShimError
 from secretkit_entrypoint.render import load, percent
 
+from . import lexing_credentials, lexing_languages, lexing_servers
 from .cases import Content
 
 NASTY = (
@@ -42,7 +44,13 @@ NASTY = (
     b"|",
 )
 
+OWN = (
+    lexing_languages.NASTY | lexing_credentials.NASTY | lexing_servers.NASTY
+)  # nasty for one format
+
 PIECES = {
+    **lexing_languages.PIECES,
+    **lexing_credentials.PIECES,
     "yaml": (
         *(
             "<<v>>",
@@ -182,8 +190,12 @@ PIECES = {
         *("$'", "\ny=<<v>>", "\nprintf '%s|' \"$y\"", "\ncase x in x) :;; esac", "$((", "))", "$#"),
         *("\nread l <<'E F'\n", "\nread l <<-E\n", "\tE\n", "<<<", "{", "(", '"$', '"${x#'),
     ),
+    **lexing_servers.PIECES,
 }
 ENDS = {
+    **lexing_languages.ENDS,
+    **lexing_credentials.ENDS,
+    **lexing_servers.ENDS,
     "xml": ("<r>", "</r>"),
     "shell": ("x=1\nprintf '%s|' ", "\n"),
     "ini": ("[s]\n", "\n"),
@@ -232,10 +244,22 @@ def run_script(shell: list[str], script: bytes) -> str:
 
 
 READERS: dict[str, Callable[[bytes], object]] = {
+    **lexing_languages.READERS,
+    **lexing_credentials.READERS,
     "yaml": read_yaml,
     "env": read_env,
     "shell": read_shell,
+    **lexing_servers.READERS,
 }
+PROGRAMS = {"shell": ("dash", "bash"), "env": ("dash",)}
+PROGRAMS |= lexing_languages.PROGRAMS | lexing_credentials.PROGRAMS
+UNREADABLE = (
+    yaml.YAMLError,
+    subprocess.CalledProcessError,
+    *lexing_servers.UNREADABLE,
+    *lexing_languages.UNREADABLE,
+    *lexing_credentials.UNREADABLE,
+)
 
 
 def template(format_name: str, random: Random) -> tuple[str, int]:
@@ -250,7 +274,17 @@ def template(format_name: str, random: Random) -> tuple[str, int]:
 def render(path: Path, format_name: str, values: list[bytes]) -> bytes:
     """The template at `path` with `values` for v0, v1 ..."""
     loaded = load(str(path), "rendered", format_name)
+    if format_name in READERS:
+        loaded.target.format = Unparsed(loaded.target.format)
     return loaded.render(Content({f"v{n}": value for n, value in enumerate(values)}), {})
+
+
+class Unparsed:
+    """A format without its reading back, which would find what the lexer gets wrong."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.places = module.places
+        self.encode = module.encode
 
 
 def attempt(folder: Path, format_name: str, random: Random) -> str:
@@ -267,7 +301,7 @@ def attempt(folder: Path, format_name: str, random: Random) -> str:
         twin = render(path, format_name, [token.encode() for token in tokens])
     except ShimError:
         return "refused"
-    values = random.choices(NASTY, k=count)
+    values = random.choices(NASTY + OWN.get(format_name, ()), k=count)
     try:
         rendered = render(path, format_name, values)
     except ShimError:
@@ -277,11 +311,11 @@ def attempt(folder: Path, format_name: str, random: Random) -> str:
         return "same"  # formats with a parser in the standard library were read back by render()
     try:
         expected = read(twin)
-    except (yaml.YAMLError, subprocess.CalledProcessError):
+    except UNREADABLE:
         return "unreadable"
     try:
         actual = read(rendered)
-    except (yaml.YAMLError, subprocess.CalledProcessError) as error:
+    except UNREADABLE as error:
         return f"cannot be read: {error}: {text!r} with {values}"
     urls = ["|url" in piece[:8] for piece in text.split("<<v")[1:]]
     written = [percent(value) if url else value for value, url in zip(values, urls, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -51,6 +52,11 @@ FORBIDDEN = {
     "properties": lambda value: not _is_utf8(value),
     "xml": lambda value: not _is_utf8(value) or _has_control(value),
     "shell": lambda value: b"\0" in value,
+    "toml": lambda value: not _is_utf8(value),
+    "html": lambda value: not _is_utf8(value) or re.search("[\0\x80-\x9f]", value.decode()),
+    "php": lambda value: False,
+    "python": lambda value: not _is_utf8(value),
+    "js": lambda value: not _is_utf8(value),
 }
 
 

@@ -11,6 +11,8 @@ The source of the rules is the HTML standard of WHATWG, 13.2 (tokenization, tree
 from . import MARK, PART, RefusedError, utf8
 from .lexer import Lexer, LostError
 
+ALONE = "<p>a\0</p>"
+
 TEXT = "text"
 FIRST_TEXT = "text at the beginning"  # there a line break would be dropped
 ATTRIBUTE = "attribute"
@@ -110,7 +112,7 @@ class _Lexer(Lexer):
             self.at = self.text.find(">", self.at) + 1
             return
         start = self.at
-        self.comment("-->")
+        self.comment("<!--", "-->")
         if self.text.find("--!>", start, self.at) >= 0:
             raise LostError("a comment that `--!>` closes")
 

@@ -12,6 +12,8 @@ ECMA-262 (2024), 12 and B.1.1.
 from . import MARK, ODD_LINES, RefusedError, escaped, odd_lines, utf8
 from .lexer import Lexer, LostError, breaks, is_word
 
+ALONE = "a = \0"
+
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
 TEMPLATE = "inside backquotes"
@@ -55,7 +57,7 @@ class _Lexer(Lexer):
     def run(self):
         text = self.text
         if text.startswith("#!"):
-            self.comment("\n")
+            self.comment("#!", "\n")
         while self.at < len(text):
             char = text[self.at]
             if char.isspace() or char == "\ufeff":
@@ -63,9 +65,9 @@ class _Lexer(Lexer):
             elif text.startswith(("<!--", "-->"), self.at):
                 raise LostError("`<!--` or `-->`, which begins a comment in scripts only")
             elif text.startswith("//", self.at):
-                self.comment("\n")
+                self.comment("//", "\n")
             elif text.startswith("/*", self.at):
-                self.comment("*/")
+                self.comment("/*", "*/")
             elif char in MARK + "\"'":
                 self.value(char)
             elif char == "`":

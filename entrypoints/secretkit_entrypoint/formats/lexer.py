@@ -35,9 +35,9 @@ class Lexer:
             self.found += [RefusedError(reason)] * self.text.count(MARK, self.at, end)
         self.at = end
 
-    def comment(self, closing):
+    def comment(self, opening, closing):
         """Take a comment up to `closing`, and that too unless it is the end of the line."""
-        end = self.text.find(closing, self.at)
+        end = self.text.find(closing, self.at + len(opening))
         if end < 0 and closing != "\n":
             raise LostError("a comment that nothing closes")
         end = len(self.text) if end < 0 else end + len(closing.strip())

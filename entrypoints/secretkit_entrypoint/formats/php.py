@@ -9,6 +9,8 @@ import re
 from . import MARK, ODD_LINES, RefusedError, odd_lines
 from .lexer import Lexer, LostError
 
+ALONE = "<?php $a = \0;"
+
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
 BARE = "bare"
@@ -97,7 +99,7 @@ class _Lexer(Lexer):
         """Take the comment that begins here; False if it is none."""
         text = self.text
         if text.startswith("/*", self.at):
-            self.comment("*/")
+            self.comment("/*", "*/")
         elif text.startswith("#[", self.at):
             raise LostError("`#[`, which is a comment before PHP 8")
         elif text.startswith(("#", "//"), self.at):

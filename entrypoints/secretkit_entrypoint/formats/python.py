@@ -7,6 +7,8 @@ What is rendered is parsed by the Python that runs the shim, and the two trees a
 from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 from .lexer import Lexer, LostError, breaks, escape, is_word
 
+ALONE = "a = \0"
+
 STRING = "inside quotes"
 BYTES = "inside the quotes of bytes"
 BARE = "bare"
@@ -37,7 +39,7 @@ class _Lexer(Lexer):
                 self.at += 1
                 continue
             if char == "#":
-                self.comment("\n")
+                self.comment("#", "\n")
                 continue
             if char in "\"'":
                 self.quoted("")

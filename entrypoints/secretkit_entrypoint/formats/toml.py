@@ -29,7 +29,7 @@ class _Lexer(Lexer):
         while self.at < len(text):
             char = text[self.at]
             if char == "#":
-                self.comment("\n")
+                self.comment("#", "\n")
                 continue
             if char in "\"'":
                 self.quoted(char)
