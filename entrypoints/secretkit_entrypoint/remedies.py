@@ -29,9 +29,19 @@ class Place:
 
     def __init__(self, start):
         self.mount = start.mount
+        self.folder = start.mount.folder
+        if self.folder[:1] != b"/":
+            try:
+                self.folder = posix.getcwdb() + b"/" + self.folder
+            except OSError:
+                pass  # the working folder is gone
         self.reader = (posix.geteuid(), posix.getegid())
         self.runner = self.reader if start.user is None else (start.user.uid, start.user.gid)
         self.environ = start.environ
+
+    def target(self, name):
+        """Where Swarm is to put a secret: by its name alone, or anywhere by a path."""
+        return show(name if self.folder == DEFAULT_FOLDER else self.folder + b"/" + name)
 
 
 def remedies(lesson, place):
@@ -47,10 +57,9 @@ def missing(place, name):
     for folder, names in elsewhere(place):
         if name in names:
             return [("found", f"it is in {show(folder)}: --secrets-dir {show(folder)}")]
-    secret, folder = show(name), show(place.mount.folder)
+    secret, target, folder = show(name), place.target(name), show(place.folder)
     if place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder:
         return [("systemd", f"LoadCredential={secret}:/path/to/{secret}")]
-    target = secret if place.mount.folder == DEFAULT_FOLDER else f"{folder}/{secret}"
     return [
         ("Swarm", f"docker service create --secret source={secret},target={target}"),
         (
@@ -60,8 +69,9 @@ def missing(place, name):
         ),
         (
             "Kubernetes",
-            f"secret: {{secretName: NAME, items: [{{key: {secret}, path: {secret}}}]}} of the "
-            f"volume at {folder}",
+            "volumes: [{name: secrets, secret: {secretName: NAME, items: "
+            f"[{{key: {secret}, path: {secret}}}]}}}}], "
+            f"volumeMounts: [{{name: secrets, mountPath: {folder}}}]",
         ),
     ]
 
@@ -78,8 +88,7 @@ def no_folder(place):
 def unreadable(place, name):
     """A secret whose owner and mode keep this process out."""
     uid, gid = place.reader
-    secret, folder = show(name), show(place.mount.folder)
-    target = secret if place.mount.folder == DEFAULT_FOLDER else f"{folder}/{secret}"
+    secret, target = show(name), place.target(name)
     lines = [
         (
             "Swarm",
@@ -97,8 +106,8 @@ def unreadable(place, name):
         lines.append(
             (
                 "Kubernetes",
-                f"securityContext: {{fsGroup: {gid}}} of the pod, secret: {{defaultMode: 0440}} of "
-                "the volume",
+                f"securityContext: {{fsGroup: {gid}}} of the pod, and secret: {{secretName: NAME, "
+                "defaultMode: 0440} of the volume",
             )
         )
     return lines
@@ -152,8 +161,8 @@ def memory(place, path):
         ("compose", f'tmpfs: ["{folder}:{options}"] of the service'),
         (
             "Kubernetes",
-            "emptyDir: {medium: Memory} as a volume, and its mountPath: "
-            f"{folder} in the container",
+            "volumes: [{name: rendered, emptyDir: {medium: Memory}}], "
+            f"volumeMounts: [{{name: rendered, mountPath: {folder}}}]",
         ),
     ]
 

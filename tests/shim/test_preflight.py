@@ -72,12 +72,12 @@ def test_everything_at_once(every_shim: Shim, secret, tmp_path: Path) -> None:
 {PREFIX}error: secret gone: no such file in {mount}; give it to the container, or say --optional gone
     Swarm       docker service create --secret source=gone,target={mount}/gone
     compose     secrets: [{{source: gone, target: {mount}/gone}}] of the service, and secrets: {{gone: {{file: ./gone}}}} beside the services
-    Kubernetes  secret: {{secretName: NAME, items: [{{key: gone, path: gone}}]}} of the volume at {mount}
+    Kubernetes  volumes: [{{name: secrets, secret: {{secretName: NAME, items: [{{key: gone, path: gone}}]}}}}], volumeMounts: [{{name: secrets, mountPath: {mount}}}]
 {PREFIX}error: destination {folder}/x.yaml: the folder {folder} does not exist: create it in the image, or mount a tmpfs there
     docker      docker run --tmpfs {folder}:uid={os.geteuid()},gid={os.getegid()},mode=0700
     Swarm       docker service create --mount type=tmpfs,destination={folder}
     compose     tmpfs: ["{folder}:uid={os.geteuid()},gid={os.getegid()},mode=0700"] of the service
-    Kubernetes  emptyDir: {{medium: Memory}} as a volume, and its mountPath: {folder} in the container
+    Kubernetes  volumes: [{{name: rendered, emptyDir: {{medium: Memory}}}}], volumeMounts: [{{name: rendered, mountPath: {folder}}}]
 {PREFIX}error: command not found: nocommand in PATH (/usr/bin:/bin)
 {PREFIX}warning: secret db-password ends with white space, which is part of the value (one line end at the end is not): write it without
 """  # noqa: E501 - as it is printed
@@ -234,8 +234,8 @@ def test_unreadable_says_who_and_what_mends_it(open_shim: Shim) -> None:
         "stack": f'secrets: [{{source: a, target: {path}, uid: "65534", gid: "65534", mode: 0400}}]'
         " of the service",
         "compose": "on the host: chown 65534:65534 FILE (a mounted file keeps owner and mode)",
-        "Kubernetes": "securityContext: {fsGroup: 65534} of the pod, secret: {defaultMode: 0440} "
-        "of the volume",
+        "Kubernetes": "securityContext: {fsGroup: 65534} of the pod, and secret: {secretName: "
+        "NAME, defaultMode: 0440} of the volume",
     }
     in_a_pod = {b"KUBERNETES_SERVICE_HOST": b"10.0.0.1"}
     (mending,) = remedies(report(open_shim, "true", env=in_a_pod, **NOBODY))
