@@ -14,7 +14,7 @@ from .render import percent
 
 MARKERS = ("raw", "verbatim")
 OTHERS = ("base64", "base64d", "url")
-_FOUND = {}
+_FOUND = {}  # by the name of a format: its module, the place of a value that stands alone
 
 
 def names():
@@ -47,7 +47,10 @@ def apply(content, filters, what):
             value = base64d(value, what)
             value = value if keep else without_newline(value)
         elif name not in MARKERS:
-            value = _as_format(value, last_form((name,)), what)
+            try:
+                value = as_format(value, last_form((name,)))
+            except RefusedError as refused:
+                raise ShimError(f"{what} cannot be written as {name}: {refused}") from None
     return value
 
 
@@ -59,34 +62,10 @@ def last_form(filters):
     return None
 
 
-def _as_format(value, name, what):
-    module, place = _alone(name)
-    if isinstance(place, RefusedError):
-        raise ShimError(f"{what}: the filter '{name}': no value stands alone in this format")
-    try:
-        return module.encode(value, place)
-    except RefusedError as refused:
-        raise ShimError(f"{what} cannot be written as {name}: {refused}") from None
-
-
-def alone(name):
-    """The place of a value that stands alone in format `name`, or a RefusedError.
-
-    That is the constant ALONE or BARE of its module; without them, the place in a text of nothing
-    else.
-    """
-    return _alone(name)[1]
-
-
-def _alone(name):
-    """The module of a format, and that place."""
+def as_format(value, name):
+    """`value` (bytes) as format `name` writes it where it stands alone; or RefusedError."""
     if name not in _FOUND:
         module = formats.module(name)
-        if hasattr(module, "ALONE"):
-            place = module.ALONE
-        elif hasattr(module, "BARE"):
-            place = module.BARE
-        else:
-            place = module.places(MARK)[0]
-        _FOUND[name] = module, place
-    return _FOUND[name]
+        _FOUND[name] = module, module.places(getattr(module, "ALONE", MARK))[0]
+    module, place = _FOUND[name]
+    return module.encode(value, place)

@@ -38,6 +38,7 @@ class Environment(ImmutableSandboxedEnvironment):
             # What is printed is encoded by the destination's format, not for HTML.
             autoescape=False,
             auto_reload=False,
+            optimized=False,  # constants are computed when a template runs, within its limits
         )
         for name in QUOTING:
             self.filters.pop(name, None)
@@ -153,6 +154,10 @@ class JinjaTemplate:
                     continue  # and see what else is missing
             except UnprintableError as error:
                 found = [f"{self._failed_at(error)}: {error}"]
+            except RecursionError as error:
+                found = [f"{self._failed_at(error)}: what it calls or includes has no end"]
+            except MemoryError as error:
+                found = [f"{self._failed_at(error)}: it needs more than 1 GiB of memory"]
             except Exception as error:  # whatever an expression of the author raises
                 found = [f"{self._failed_at(error)}: {type(error).__name__} in this expression"]
             if not missing:  # else it may come from what was pretended

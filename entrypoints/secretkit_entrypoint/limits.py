@@ -31,7 +31,7 @@ class Limits:
         _signal.signal(_signal.SIGVTALRM, self._handler)
         setrlimit(RLIMIT_DATA, self._memory)
         if kind is MemoryError:
-            raise ShimError(f"{self.template}: it needs too much memory") from None
+            raise ShimError(f"{self.template}: it needs more than 1 GiB of memory") from None
 
     def _late(self, _number, _frame):
         raise ShimError(f"it computes for more than {SECONDS} seconds")

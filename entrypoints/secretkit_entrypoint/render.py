@@ -193,14 +193,15 @@ class Target:
             if not output.value:
                 raise RefusedError("it is empty and stands beside other unquoted text")
             return output.value
+        written = self.format.encode(output.value, place)
         if output.form == self.format_name:
-            from .filters import alone
+            from .filters import as_format
 
-            if place == alone(output.form):
+            if written == as_format(output.value, output.form):
                 raise RefusedError(
                     f"it is written as {output.form} there anyway: leave out |{output.form}"
                 )
-        return self.format.encode(output.value, place)
+        return written
 
 
 def _written(text, mark):

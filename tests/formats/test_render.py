@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from secretkit_entrypoint import formats
 from secretkit_entrypoint.errors import ShimError
 from secretkit_entrypoint.render import load, match
 
@@ -118,6 +119,117 @@ def test_filters(tmp_path: Path) -> None:
     assert render(tmp_path, "<<db-password|url>>") == "p%40ss%26w%2Fo%5Cr%22d%27s%20%24%20%231"
     assert render(tmp_path, "<<port|verbatim|raw>>") == "5432\r\n"
     assert render(tmp_path, "<<port|url|verbatim>>") == "5432%0D%0A"
+
+
+QUOTED = b'it\'s "so" & 1\n'
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "expected"),
+    [
+        ("<<v|json>>", '"it\'s \\"so\\" & 1"'),
+        ("<<v|yaml>>", '"it\'s \\"so\\" & 1"'),
+        ("<<v|xml>>", "it&#39;s &#34;so&#34; &#38; 1"),
+        ("<<v|shell>>", "'it'\\''s \"so\" & 1'"),
+        ("<<v|redis>>", '"it\'s \\"so\\" & 1"'),
+        ("<<v|properties>>", 'it\'s\\ "so"\\ &\\ 1'),
+        ("<<v|env|raw>>", '"it\'s \\"so\\" & 1"'),
+        ("<<v|json|json>>", '"\\"it\'s \\\\\\"so\\\\\\" & 1\\""'),
+        ("<<v|json|xml>>", "&#34;it&#39;s \\&#34;so\\&#34; &#38; 1&#34;"),
+        ("<<v|xml|json>>", '"it&#39;s &#34;so&#34; &#38; 1"'),
+        ("<<v|json|url>>", "%22it%27s%20%5C%22so%5C%22%20%26%201%22"),
+        ("<<v|url|json>>", '"it%27s%20%22so%22%20%26%201"'),
+        ("<<v|base64>>", "aXQncyAic28iICYgMQ=="),
+        ("<<v|verbatim|base64>>", "aXQncyAic28iICYgMQo="),
+        ("<<v|base64|verbatim>>", "aXQncyAic28iICYgMQo="),
+        ("<<v|base64|base64d|xml>>", "it&#39;s &#34;so&#34; &#38; 1"),
+        ("<<v|verbatim|json>>", '"it\'s \\"so\\" & 1\\n"'),
+    ],
+)
+def test_filters_work_from_left_to_right(placeholder: str, expected: str, tmp_path: Path) -> None:
+    """In a text of no format, naming one is enough; both syntaxes give the same."""
+    assert expected == render(tmp_path, placeholder, {"v": QUOTED})
+    simple = placeholder.replace("<<", "{{ ").replace(">>", " }}")
+    assert expected == render(tmp_path, simple, {"v": QUOTED}, "t.j2")
+    assert expected == render(tmp_path, simple + "{# #}", {"v": QUOTED}, "t.j2")
+
+
+def test_every_format_has_a_filter(tmp_path: Path) -> None:
+    """Each name of the table but text; |url is for any part of a URL, and is no format's."""
+    for name in formats.NAMES:
+        if name in ("text", "url"):
+            continue
+        written = render(tmp_path, f"<<v|{name}>>", {"v": b"Aa1"})
+        assert "Aa1" in written
+        jinja = "{{ v|" + name.replace("-", "_") + " }}{# #}"
+        assert written == render(tmp_path, jinja, {"v": b"Aa1"}, "t.j2")
+
+
+@pytest.mark.parametrize(
+    ("text", "destination", "expected"),
+    [
+        ("k: <<v|json>>", "out.yaml", 'k: "\\"it\'s \\\\\\"so\\\\\\" & 1\\""'),
+        ("k: '{\"p\": <<v|json>>}'", "out.yaml", "k: '{\"p\": \"it''s \\\"so\\\" & 1\"}'"),
+        ('{"k": "{\\"p\\": <<v|json>>}"}', "out.json",
+         '{"k": "{\\"p\\": \\"it\'s \\\\\\"so\\\\\\" & 1\\"}"}'),
+        ("<a b='<<v|json>>'/>", "out.xml",
+         "<a b='&#34;it&#39;s \\&#34;so\\&#34; &#38; 1&#34;'/>"),
+        ("k: <<v|json|raw>>", "out.yaml", 'k: "it\'s \\"so\\" & 1"'),
+        ("u: p://<<v|url>>@h", "out.yaml", "u: p://it%27s%20%22so%22%20%26%201@h"),
+    ],
+)  # fmt: skip
+def test_what_a_filter_wrote_is_data_in_a_destination_of_a_format(
+    text: str, destination: str, expected: str, tmp_path: Path
+) -> None:
+    """JSON inside a YAML string is both, and reads back so; |raw ends that."""
+    assert expected == render(tmp_path, text, {"v": QUOTED}, destination=destination)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("k: <<v|yaml>>", "template:1:4: secret 'v' cannot be written to out.yaml as yaml: it is"
+         " written as yaml there anyway: leave out |yaml"),
+        ("k: x<<v|json>>", "template:1:5: secret 'v' cannot be written to out.yaml as yaml: it"
+         " stands beside other unquoted text"),
+        ("k: <<v|base64d>>", "template:1:4: secret 'v': it is not base64 (RFC 4648"),
+        ("k: <<b|json>>", "template:1:4: secret 'b' cannot be written as json: it is not UTF-8"),
+        ("k: <<b|ini>>", "template:1:4: secret 'b' cannot be written as ini: it is not UTF-8"),
+    ],
+)  # fmt: skip
+def test_filters_that_cannot_be(text: str, expected: str, tmp_path: Path) -> None:
+    """A place that asks for the format anyway, and values that a filter cannot write."""
+    secrets = {"v": QUOTED, "b": b"\xff"}
+    (problem,) = problems(tmp_path, text, secrets, destination="out.yaml")
+    assert problem.startswith(expected), problem
+    jinja = text.replace("<<", "{{ ").replace(">>", " }}") + "{# #}"
+    (problem,) = problems(tmp_path, jinja, secrets, "t.j2", "out.yaml")
+    assert problem.startswith(expected.replace("template:", "t.j2:")), problem
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"cGFzcw==", "pass"),
+        (b"cGFz\r\ncw==\n", "pass"),
+        (b"  cGFz\tcwo=\n\n", "pass"),
+        (b"\n", ""),
+        (b"cGFzcw", None),
+        (b"cGFzcw=", None),
+        (b"cGFzcx==", None),
+        (b"cGFz.cw==", None),
+        (b"cGFzcw==cGFzcw==", None),
+        (b"-_-_", None),
+        (b"\xff\xfe==", None),
+    ],
+)
+def test_base64_is_read_strictly(content: bytes, expected: str | None, tmp_path: Path) -> None:
+    """RFC 4648, section 4: with padding, and nothing but white space beside it."""
+    if expected is not None:
+        assert expected == render(tmp_path, "<<v|base64d>>", {"v": content})
+    else:
+        (problem,) = problems(tmp_path, "<<v|base64d>>", {"v": content})
+        assert problem.startswith("template:1:1: secret 'v': it is not base64")
 
 
 @pytest.mark.parametrize(

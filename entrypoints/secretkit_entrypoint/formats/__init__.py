@@ -9,6 +9,8 @@ A format is one module of this package and one row of TABLE. The module has
 `encode(value, place)`
     `value` (bytes) written so that the format's reader reads it back at that place: bytes.
     Raises `RefusedError` if the format cannot hold it there.
+`ALONE`, only where a mere MARK is no text of the format
+    A text with one MARK, where a value stands alone: the format's filter writes it as there.
 `parse(data)`, only where the standard library has a reader
     `data` (bytes) as nested lists of str, so that two can be compared. Raises `RefusedError`.
 

@@ -6,11 +6,13 @@ line breaks. Without quotes these are read differently by one reader or another.
 
 from . import MARK, ODD_LINES, Place, RefusedError, odd_lines
 
+ALONE = "name=\0"
+
 _LINE = 4000  # bytes; of a longer line than 4094 the rest is read as a line of its own
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
-BARE = Place("bare", _LINE)
+BARE = "bare"
 UNQUOTED = "beside unquoted text"
 
 # The programs ignore a file that everybody may write to.

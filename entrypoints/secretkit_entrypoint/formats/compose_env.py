@@ -6,9 +6,9 @@ else double quotes; what no spelling gives to all of them is refused.
 """
 
 from . import RefusedError, utf8
-from .env import BARE, DOUBLE, HARMLESS, SINGLE, places
+from .env import ALONE, BARE, DOUBLE, HARMLESS, SINGLE, places
 
-__all__ = ["encode", "places"]
+__all__ = ["ALONE", "encode", "places"]
 
 
 def encode(value, place):

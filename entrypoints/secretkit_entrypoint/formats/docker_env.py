@@ -5,6 +5,8 @@ There are no quotes, escapes and expansions: the value is the rest of the line, 
 
 from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 
+ALONE = "NAME=\0"
+
 VALUE = "value"
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")

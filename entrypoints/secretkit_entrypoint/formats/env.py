@@ -7,6 +7,8 @@ else double quotes; what no spelling gives to all of them is refused.
 
 from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
 
+ALONE = "NAME=\0"
+
 BARE = "bare"
 SINGLE = "inside single quotes"
 DOUBLE = "inside double quotes"

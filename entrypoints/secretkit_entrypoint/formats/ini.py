@@ -7,6 +7,8 @@ part of the value), so there only what all of them read alike is written.
 
 from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 
+ALONE = "name=\0"
+
 WHOLE = "whole value"
 START = "start of a value"
 END = "end of a value"

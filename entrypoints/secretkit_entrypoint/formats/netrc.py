@@ -9,9 +9,11 @@ not, so a value must not be one of these words, nor any of the other keywords.
 
 from . import MARK, ODD_LINES, Place, RefusedError, double_quoted, odd_lines, utf8
 
+ALONE = "machine a\npassword \0"
+
 _LINE = 4000  # bytes; curl drops a line of more than 4095
 
-BARE = Place("bare", _LINE)
+BARE = "bare"
 QUOTED = "alone in double quotes"
 DOUBLE = "in double quotes with other text"
 WORD = "in an unquoted word"

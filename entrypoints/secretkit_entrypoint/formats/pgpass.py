@@ -6,8 +6,10 @@ every field; a ``*`` alone is a pattern, a line that begins with ``#`` a comment
 
 from . import MARK, ODD_LINES, RefusedError, odd_lines
 
+ALONE = "*:*:*:*:\0"
+
 FIELD = "in a field before the password"
-PASSWORD = ALONE = "in the password"  # noqa: S105 - a place
+PASSWORD = "in the password"  # noqa: S105 - a place
 
 # libpq ignores a file that its group or others have any right to.
 FORBIDDEN_MODE = 0o077
