@@ -16,7 +16,7 @@ import pytest
 from tests.needs import need_program
 from tests.shim.conftest import Shim
 from tests.shim.test_becoming import signals
-from tests.shim.watched import quick, replace, until, watched
+from tests.shim.watched import alive, quick, replace, until, watched
 
 CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
 
@@ -245,14 +245,6 @@ def test_sigkill_for_the_shim_leaves_no_stray(every_shim: Shim, secret, tmp_path
             time.sleep(chance.random() * 0.2)
         until(lambda: not any(map(alive, run.pids())))
         run.log.unlink(missing_ok=True)
-
-
-def alive(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
 
 
 def test_sigterm_at_any_moment_ends_all(shim: Shim, secret, tmp_path: Path) -> None:

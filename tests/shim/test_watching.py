@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import bare, cli, memory
+from tests.cli.program import Program
 from tests.needs import need_root
 from tests.shim.conftest import Shim
 from tests.shim.watched import SERVICE, quick, replace, watched
+
+__all__ = ["bare", "cli", "memory"]
 
 
 @pytest.fixture
@@ -69,6 +73,19 @@ def test_the_swap_of_a_kubernetes_mount(brisk: Shim, mount: Path, tmp_path: Path
             publish(str(number), f"v{number}")
             run.until(lambda number=number: run.starts()[-1] == f"v{number} v{number}-v{number}")
         assert run.starts() == [f"v{number} v{number}-v{number}" for number in range(6)]
+
+
+def test_a_rotation_reaches_what_runs_over_a_dev_folder(cli: Program, tmp_path: Path) -> None:
+    """`secretkit rotate` refreshes the folder of `secretkit dev up`: COMMAND starts anew."""
+    cli.create("x", b"one")
+    cli.ok("dev", "up")
+    shim = quick(Shim(cli.folder / "dev-secrets"), tmp_path)
+    with watched(shim, tmp_path, "--env", "X=x") as run:
+        run.until_started("one")
+        cli.ok("rotate", "x", "-", input=b"two")
+        run.until_started("one", "two")
+        cli.ok("rollback", "x")
+        run.until_started("one", "two", "one")
 
 
 def test_the_same_content_is_no_change(brisk: Shim, secret, mount: Path, tmp_path: Path) -> None:

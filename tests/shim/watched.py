@@ -64,6 +64,14 @@ def until(condition: Callable[[], object], what: str = "a condition") -> None:
         time.sleep(0.02)
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
 def quick(shim: Shim, folder: Path) -> Shim:
     """The same shim, but it looks a hundred times a second."""
     launcher = folder / "quick"
