@@ -8,8 +8,8 @@ import posix
 
 from . import values
 from .destinations import GIVE, MOUNTED
-from .errors import LESSONS, show
-from .mount import exists
+from .errors import LESSONS, ShimError, show
+from .mount import FLAGS, exists
 from .process import denied
 from .remedies import Place, mount_points, plural, remedies
 
@@ -71,18 +71,23 @@ class Findings:
         """What the start notices only when it is about to become another user."""
         from .privileges import cannot_become, holds, state
 
-        user, held = self.start.user, state()
+        try:
+            held = state()
+        except ShimError as error:
+            self.add("error", error.problems[0])
+            return
+        user, uid, gid = self.start.user, posix.geteuid(), posix.getegid()
         able = holds(held, b"SETUID") and holds(held, b"SETGID")
-        if user is not None and posix.geteuid() == 0 and user.uid != 0 and not able:
+        if user is not None and (user.uid, user.gid) != (uid, gid) and not able:
             self.add("error", cannot_become(user))
         if holds(held, b"CHOWN"):
             return
-        mine = (posix.geteuid(), {posix.getegid(), *posix.getgroups()})
+        groups = {gid, *posix.getgroups()}
         for rendering in self.start.renderings:
             destination, owner = rendering.destination, rendering.owner
             if destination is None or owner is None:
                 continue
-            if owner[0] != mine[0] or owner[1] not in mine[1]:
+            if owner[0] != uid or owner[1] not in groups:
                 self.add("error", f"destination {show(destination.path)}: {GIVE % owner}")
 
     def command(self):
@@ -90,12 +95,7 @@ class Findings:
         path = self.start.path
         if self.start.user is not None and self.out_of_reach(path, EXECUTE) is not None:
             self.add("error", denied(path, self.start.user).problems[0])
-        try:
-            descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-        except OSError:
-            return  # it can be executed all the same
-        first = posix.read(descriptor, 256).partition(b"\n")[0]
-        posix.close(descriptor)
+        first = first_line(path)
         if first[:2] != b"#!":
             return
         interpreter = first[2:].strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
@@ -180,6 +180,20 @@ class Findings:
             )
         if start.settings.env_all and exists(mount.folder) and not mount.listed():
             self.add("warning", f"no secrets in {show(mount.folder)}: nothing is set", ("folder",))
+
+
+def first_line(path):
+    """The first line (bytes, without its end) of a file; empty if it cannot be read."""
+    try:
+        descriptor = posix.open(path, FLAGS)
+    except OSError:
+        return b""
+    try:
+        return posix.read(descriptor, 256).partition(b"\n")[0]
+    except OSError:
+        return b""
+    finally:
+        posix.close(descriptor)
 
 
 def summary(findings):

@@ -8,6 +8,7 @@ import posix
 
 from .destinations import PERMITTED, mounts
 from .errors import show
+from .mount import GRAMMAR
 from .options import DEFAULT_FOLDER
 
 # Where engines and people put secrets, beside the mount that was asked for.
@@ -41,7 +42,7 @@ class Place:
 
     def target(self, name):
         """Where Swarm is to put a secret: by its name alone, or anywhere by a path."""
-        return show(name if self.folder == DEFAULT_FOLDER else self.folder + b"/" + name)
+        return plain(name if self.folder == DEFAULT_FOLDER else self.folder + b"/" + name)
 
 
 def remedies(lesson, place):
@@ -56,8 +57,8 @@ def missing(place, name):
     """A secret that is not in the mount."""
     for folder, names in elsewhere(place):
         if name in names:
-            return [("found", f"it is in {show(folder)}: --secrets-dir {show(folder)}")]
-    secret, target, folder = show(name), place.target(name), show(place.folder)
+            return [("found", f"it is in {show(folder)}: --secrets-dir {plain(folder)}")]
+    secret, target, folder = plain(name), place.target(name), plain(place.folder)
     if place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder:
         return [("systemd", f"LoadCredential={secret}:/path/to/{secret}")]
     return [
@@ -79,7 +80,10 @@ def missing(place, name):
 def no_folder(place):
     """A mount that is not there, or has nothing in it."""
     found = [
-        ("found", f"{plural(len(names), 'secret')} in {show(folder)}: --secrets-dir {show(folder)}")
+        (
+            "found",
+            f"{plural(len(names), 'secret')} in {show(folder)}: --secrets-dir {plain(folder)}",
+        )
         for folder, names in elsewhere(place)
     ]
     return found or missing(place, b"NAME")
@@ -88,7 +92,7 @@ def no_folder(place):
 def unreadable(place, name):
     """A secret whose owner and mode keep this process out."""
     uid, gid = place.reader
-    secret, target = show(name), place.target(name)
+    secret, target = plain(name), place.target(name)
     lines = [
         (
             "Swarm",
@@ -121,7 +125,7 @@ def directory(place, name):
     except OSError:
         names = []
     if names:
-        return [("found", f"a mount of its own? --secrets-dir {show(path)}")]
+        return [("found", f"a mount of its own? --secrets-dir {plain(path)}")]
     return [
         (
             "compose",
@@ -133,7 +137,7 @@ def directory(place, name):
 
 def empty(_place, name):
     """A secret without a value."""
-    secret = show(name)
+    secret = plain(name)
     return [
         ("Swarm", f"docker secret create {secret} FILE (`-` reads the value from stdin)"),
         ("compose", f"write the value into the file of the secret {secret}"),
@@ -148,10 +152,10 @@ def memory(place, path):
         hidden = posix.listdir(folder or b"/")
     except OSError:
         hidden = []
-    folder, path = show(folder), show(path)
+    folder, path = plain(folder), plain(path)
     if hidden:
         # What a mount would hide is needed.
-        other = f"{show(PERMITTED)}/{show(name)}"
+        other = f"{show(PERMITTED)}/{plain(name)}"
         return [("image", f"ln -s {other} {path}, and render to {other}")]
     uid, gid = place.runner
     options = f"uid={uid},gid={gid},mode=0700"
@@ -220,6 +224,11 @@ def identity(path):
 def mount_points():
     """The paths (bytes) where something is mounted, by proc(5) mountinfo."""
     return [fields[4] for fields in mounts()]
+
+
+def plain(name):
+    """A name or path (bytes) as it can be pasted into a shell or into YAML; NAME for any other."""
+    return "NAME" if name.translate(None, GRAMMAR + b"/") else show(name)
 
 
 def plural(count, noun):

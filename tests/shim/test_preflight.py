@@ -379,6 +379,17 @@ def test_a_command_that_will_not_run(open_shim: Shim, shim: Shim, tmp_path: Path
     assert messages(report(open_shim, *words), "errors") == []
 
 
+def test_remedies_can_be_pasted(shim: Shim, tmp_path: Path) -> None:
+    """A name that a shell would take apart is not in a line that is there to be copied."""
+    (shim.mount / "$(reboot)").mkdir()
+    (shim.mount / "$(reboot)" / "x").touch()
+    (tmp_path / "t").write_text("x\n")
+    words = ("--env", "A=$(reboot)", "--render", f"{tmp_path}/t:{tmp_path}/$(reboot)/x", "true")
+    lines = [line for each in remedies(report(shim, *words)) for line in each.values()]
+    assert len(lines) == 5
+    assert "reboot" not in str(lines)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
