@@ -5,6 +5,8 @@ line before it is read at all, and cannot be escaped. Many directives read their
 a format, an expression, a pattern: a few are known to take them as they are.
 """
 
+import re
+
 from . import MARK, PART, RefusedError
 
 ALONE = "name \0"
@@ -17,16 +19,18 @@ _SPACE = " \t\v\f\r"
 
 # Directives that take a word as it is. In all others `%` or a backslash may mean something.
 _LITERAL = ("authldapbindpassword", "sessioncryptopassphrase", "setenv")
-# Directives that read a word as a pattern, a condition, a list or a text to be parsed again.
-_OTHER = (
-    *("browsermatch", "dbdparams", "define", "errordocument", "include", "require", "rewrite"),
-    *("sec", "setenvif", "use"),
+# Directives that read a word as a pattern, a condition, a list, a command or a text of their own:
+# names in lower case, how they begin or end.
+_OTHER_BEGIN = (
+    *("browsermatch", "dbdparams", "define", "errordocument", "extfilter", "include", "require"),
+    *("rewrite", "sec", "setenvif", "sslpassphrase", "sslrequire", "substitute", "use"),
 )
+_OTHER_END = ("log", "match")
+_EDIT = re.compile(r"""header["']?\s(?:.*[\s"'])?["']?edit[*\s"']""", re.IGNORECASE)  # by a pattern
 # Blocks whose lines are not read as they stand: of mod_macro and mod_perl.
 _RAW_BLOCKS = (("<macro", "</macro>"), ("<perl", "</perl>"))
 # With these at the beginning of a word some directives run a program or evaluate an expression.
-_PREFIXES = ("exec:", "expr=")
-_BYTES = (b"exec:", b"expr=")
+_PREFIXES = (b"exec:", b"expr=")
 
 
 class Place:
@@ -86,21 +90,22 @@ def _line(line):
             break
         if name is None:
             name = line[at:end].strip("\"'").lower()
-            why = _reads_again(name) or "it stands in the name of a directive"
-            places_there = [RefusedError(why)] * len(places_there)
-            if _reads_again(name):
+            why = _reads_again(name, line)
+            if why:
                 return [RefusedError(why)] * marks
+            name_itself = RefusedError("it stands in the name of a directive")
+            places_there = [name_itself] * len(places_there)
         found += places_there
         at = end
     why = "no quote closes its word, or text follows the quote"
     return found + [RefusedError(why)] * (marks - len(found))
 
 
-def _reads_again(name):
-    """Why the directive `name` (in lower case) takes no value at all; None if it does."""
+def _reads_again(name, line):
+    """Why a line with the directive `name` (in lower case) takes no value; None if it does."""
     if name.startswith("<"):
         return "it stands in the first line of a section"
-    if name.startswith(_OTHER) or name.endswith("match"):
+    if name.startswith(_OTHER_BEGIN) or name.endswith(_OTHER_END) or _EDIT.search(line):
         return "it stands in a directive that reads it by rules of its own"
     return None
 
@@ -139,11 +144,16 @@ def _place(line, at, word, offset, quotes, name):
     if line[at + 1 : at + 2] in ("{", MARK):
         return RefusedError("a `{` or another value follows it, which could make a `${` of both")
     before = word[:offset].lower()
-    if name != "setenv" and before and any(prefix.startswith(before) for prefix in _PREFIXES):
+    if name != "setenv" and before and _begins(before):
         return RefusedError("the text before it may begin `exec:` or `expr=`")
     if quotes == BARE and word != MARK:
         return PART if literal else RefusedError("put quotes around the whole word")
     return Place(quotes, literal, not before and name != "setenv")
+
+
+def _begins(text):
+    """Whether `text` begins one of _PREFIXES, or begins with one."""
+    return any(prefix.startswith(text[:5].encode()) for prefix in _PREFIXES)
 
 
 def encode(value, place):
@@ -157,7 +167,7 @@ def encode(value, place):
             "it holds a `%` or a backslash, which this directive may read as a format or an "
             "expression; write `SetEnv NAME <<...>>` and use %{NAME}e or %{env:NAME}"
         )
-    if place.first and value[:5].lower() in _BYTES:
+    if place.first and value[:5].lower() in _PREFIXES:
         raise RefusedError("it begins with `exec:` or `expr=`, which httpd may run or evaluate")
     value = value.replace(b"\\", b"\\\\")
     quote = b"'" if place.quotes == SINGLE else b'"'
