@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine import Engine, engine
 from tests.formats.credentials import postgres
 from tests.needs import need_program, need_root
 from tests.shim.conftest import Shim
+
+__all__ = ["engine"]
 
 MIB = 1 << 20
 PROJECT = str(Path(__file__).parents[2] / "pyproject.toml")
@@ -227,6 +230,22 @@ def test_explain_and_check(shim: Shim, secret, tmp_path: Path) -> None:
     assert shim.run("--check", *words).returncode == 0
     done = shim.run("--explain", "--arg", "hunter2", "--allow-argv", "--stdin", "hunter3 ")
     assert b"hunter" not in done.stdout
+
+
+@pytest.mark.parametrize("limits", [["--user=65534:65534", "--cap-drop=ALL"], []], ids=repr)
+def test_in_a_container(engine: Engine, open_shim: Shim, limits: list[str]) -> None:
+    """Under Docker's filter of system calls, read-only, as root with --user and as nobody."""
+    (open_shim.mount / "db").write_bytes(b'{"user": "app", "key": "s3cret"}')
+    output = engine.docker(
+        "run", "--rm", "--read-only", "--network=none", *limits,
+        f"--volume={open_shim.launcher.parent}:/opt/secretkit:ro",
+        f"--volume={open_shim.mount}:/run/secrets:ro",
+        engine.image, "python3", "-ISB", "/opt/secretkit/secretkit-entrypoint",
+        "--fd=KEY=db#/key", "--stdin=db#/user", "--arg=db#/user", "--allow-argv",
+        "--user=65534:65534", "--",
+        "sh", "-c", 'cat - "$KEY" "$KEY"; echo " $KEY $1"', "sh", "<<db#/user>>",
+    )  # fmt: skip
+    assert output == "apps3crets3cret /dev/fd/3 app"
 
 
 PASSWORD = b"p w\"$`\\'#:"
