@@ -378,6 +378,11 @@ EVERYWHERE = {
     "env": "K=<<port>>\n",
     "xml": "<a b='<<db-password>>'><![CDATA[<<port>>]]></a>",
     "sh": "k='<<port>>'\n",
+    "toml": "k = '<<port>>'\nl = <<db-password>>\n",
+    "html": "<p title='<<port>>'><<db-password>></p>",
+    "php": "<?php $k = '<<port>>'; $l = <<db-password>>;\n",
+    "py": "k = '<<port>>'\nl = <<db-password>>\n",
+    "js": "const k = `<<port>>`, l = <<db-password>>\n",
     "txt": "<<port>>",
 }
 
