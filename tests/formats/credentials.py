@@ -138,7 +138,7 @@ def proxy() -> Iterator[tuple[str, dict[int, bytes]]]:
         server.shutdown()
 
 
-def curl(config: bytes) -> dict[int, bytes]:
+def curl(config: bytes, check: bool = True) -> dict[int, bytes]:
     """The logins that curl sends for the URLs in `config`, by the number in their path."""
     with proxy() as (address, logins):
         first = f"globoff\nproxy = {address}\n".encode()
@@ -146,8 +146,8 @@ def curl(config: bytes) -> dict[int, bytes]:
         subprocess.run(
             [str(shutil.which("curl")), "-q", "--silent", "--show-error", "--config", "-"],
             input=config,
-            stdout=subprocess.DEVNULL,
-            check=True,
+            capture_output=True,
+            check=check,
             env={"PATH": "/nonexistent"},
         )
         return logins
@@ -186,9 +186,11 @@ def read_netrc(what: str, data: bytes, folder: Path) -> list[bytes]:
 # --- PostgreSQL
 
 
-def passwords_by_libpq(path: Path, logins: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """What libpq finds in the password file at `path` for each (host, user)."""
-    path.chmod(0o600)
+def passwords_by_libpq(
+    path: Path, logins: list[tuple[bytes, bytes]], mode: int = 0o600
+) -> list[bytes]:
+    """What libpq finds in the password file at `path`, with `mode`, for each (host, user)."""
+    path.chmod(mode)
     names = (b"host", b"hostaddr", b"port", b"dbname", b"user", b"passfile")
     keywords = (ctypes.c_char_p * 7)(*names, None)
     found = []

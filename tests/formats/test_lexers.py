@@ -168,10 +168,10 @@ def test_a_lexer_tells_the_place(format_name: str, template: str, expected: list
 @pytest.mark.parametrize("format_name", lexing.PIECES)
 def test_random_templates_are_refused_or_read_right(format_name: str, tmp_path: Path) -> None:
     """Whatever surrounds a placeholder: the value that its reader sees there is the right one."""
-    for program in {"shell": ("dash", "bash"), "env": ("dash",)}.get(format_name, ()):
+    for program in lexing.PROGRAMS.get(format_name, ()):
         need_program(program)
     random = Random(4)
-    count = 300 if format_name in ("shell", "env") else 1500
+    count = 300 if format_name in ("shell", "env", "cnf") else 1500
     verdicts = [lexing.attempt(tmp_path, format_name, random) for _ in range(count)]
     harmless = {"same", "refused", "value refused", "unreadable"}
     assert [verdict for verdict in verdicts if verdict not in harmless] == []

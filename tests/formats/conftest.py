@@ -1,0 +1,5 @@
+"""An engine for the formats that a container reads."""
+
+from tests.engine import engine
+
+__all__ = ["engine"]
