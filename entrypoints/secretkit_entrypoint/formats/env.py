@@ -1,8 +1,7 @@
-"""Variable files (dotenv), for what python-dotenv, Docker Compose and a shell's ``.`` read alike.
+"""Variable files (dotenv), for what python-dotenv and a shell's ``.`` read alike.
 
 These readers agree on little, so the spelling is chosen by the value: nothing around harmless
-characters (``docker run --env-file`` takes only that: it knows no quotes), else single quotes,
-else double quotes; what no spelling gives to all of them is refused.
+characters, else single quotes, else double quotes; what no spelling gives to both is refused.
 """
 
 from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
