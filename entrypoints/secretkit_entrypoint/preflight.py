@@ -69,17 +69,19 @@ class Findings:
 
     def privileges(self):
         """What the start notices only when it is about to become another user."""
-        from .privileges import cannot_become, holds, state
+        from .privileges import LACKS, UNMAPPED, cannot_become, holds, is_mapped, state
 
         try:
-            held = state()
+            held, mapped = state(), self.start.user is None or is_mapped(self.start.user)
         except ShimError as error:
             self.add("error", error.problems[0])
             return
         user, uid, gid = self.start.user, posix.geteuid(), posix.getegid()
         able = holds(held, b"SETUID") and holds(held, b"SETGID")
         if user is not None and (user.uid, user.gid) != (uid, gid) and not able:
-            self.add("error", cannot_become(user))
+            self.add("error", cannot_become(user, LACKS))
+        elif not mapped:
+            self.add("error", cannot_become(user, UNMAPPED))
         if holds(held, b"CHOWN"):
             return
         groups = {gid, *posix.getgroups()}

@@ -21,6 +21,10 @@ CAPABILITIES = (
 )
 ALL = (1 << 64) - 1
 OWN = ("CapEff", "CapPrm", "CapInh", "CapAmb")
+LACKS = "root lacks the capabilities SETUID and SETGID (docker run --cap-add)"
+UNMAPPED = (
+    "this container's user namespace has no such id: take one that it maps (/proc/self/uid_map)"
+)
 
 # linux/prctl.h and linux/capability.h
 PR_CAPBSET_DROP = 24
@@ -135,18 +139,32 @@ def drop_to(user):
         posix.setresgid(user.gid, user.gid, user.gid)
         posix.setresuid(user.uid, user.uid, user.uid)
     except PermissionError:
-        raise ShimError(cannot_become(user)) from None
+        raise ShimError(cannot_become(user, LACKS)) from None
+    except OSError as error:
+        reason = UNMAPPED if not is_mapped(user) else error.strerror
+        raise ShimError(cannot_become(user, reason)) from None
     same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
     if not same or not has_groups(user):
         raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
 
 
-def cannot_become(user):
-    """What is wrong where root is not allowed to change to `user`."""
-    return (
-        f"cannot become uid {user.uid}, gid {user.gid}: root lacks the capabilities SETUID and "
-        "SETGID (docker run --cap-add)"
+def cannot_become(user, reason):
+    """What is said where root cannot change to `user`."""
+    return f"cannot become uid {user.uid}, gid {user.gid}: {reason}"
+
+
+def is_mapped(user):
+    """Whether the user namespace has the ids of `user`, by user_namespaces(7), uid_map."""
+    wanted = (
+        (b"/proc/self/uid_map", {user.uid}),
+        (b"/proc/self/gid_map", {user.gid, *user.groups}),
     )
+    for path, ids in wanted:
+        ranges = [line.split() for line in read_path(path, "privileges").splitlines()]
+        for number in ids:
+            if not any(0 <= number - int(first) < int(count) for first, _, count in ranges):
+                return False
+    return True
 
 
 def state():

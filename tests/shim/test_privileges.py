@@ -176,6 +176,21 @@ def test_without_proc_privileges_cannot_be_verified(shim: Shim) -> None:
     )
 
 
+def test_a_user_that_the_namespace_does_not_have(every_shim: Shim) -> None:
+    """In a user namespace that maps one id, as under userns-remap: one line, by --check as well."""
+    need_root()
+    reason = (
+        "this container's user namespace has no such id: take one that it maps (/proc/self/uid_map)"
+    )
+    for words in ((), ("--check",)):
+        command = every_shim.argv(*words, "--no-env", "--user", "5:5", "true")
+        argv = [need_program("unshare"), "--user", "--map-root-user", *command]
+        done = subprocess.run(argv, env=every_shim.environ, capture_output=True, check=False)
+        assert done.returncode == 125
+        line = f"secretkit-entrypoint: error: cannot become uid 5, gid 5: {reason}\n"
+        assert done.stderr.decode() == line
+
+
 class Container:
     """Runs the exported shim in a container of the engine, as `docker run` would."""
 
