@@ -12,7 +12,7 @@ import yaml
 
 from .conftest import EXAMPLES
 
-PROGRAMS = ("legacy-env", "legacy-config", "redis")
+PROGRAMS = ("legacy-env", "legacy-config", "redis", "java-keystore")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,9 @@ def test_image_and_workstation_do_the_same(name: str) -> None:
     for entry in table.get("render", []):
         text = "{source}:{destination},format={format}".format(**entry)
         wanted += ["--render", text]
+    for entry in table.get("keystore", []):
+        settings = ",".join("=".join(pair) for pair in entry.items() if pair[0] != "destination")
+        wanted += ["--keystore", f"{entry['destination']},{settings}"]
     dockerfile = (EXAMPLES / name / "Dockerfile").read_text().replace("\\\n", "")
     (entrypoint,) = re.findall(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)
     launcher, *options, end = json.loads(entrypoint)[2:]
@@ -46,6 +49,10 @@ def test_the_swarm_file_names_the_secrets(name: str) -> None:
     page = (EXAMPLES / name / "README.md").read_text()
     (stack,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     document = yaml.safe_load(stack)
-    declared = tomllib.loads((EXAMPLES / name / "secretkit.toml").read_text())["secrets"]
+    table = tomllib.loads((EXAMPLES / name / "secretkit.toml").read_text())["secrets"]
+    declared = set()
+    for secret, entry in table.items():
+        pair = entry["generate"].startswith("tls:")
+        declared |= {f"{secret}-key", f"{secret}-cert"} if pair else {secret}
     (service,) = document["services"].values()
-    assert set(service["secrets"]) == set(document["secrets"]) == set(declared)
+    assert set(service["secrets"]) == set(document["secrets"]) == declared
