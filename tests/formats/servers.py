@@ -8,6 +8,7 @@ reads the same languages in this process; test_servers.py holds it against the s
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -29,8 +30,12 @@ def serving(
     command: list[str], connect: Callable[[], socket.socket], log: Path
 ) -> Iterator[socket.socket]:
     """A server that runs, and a connection to it."""
+    program = shutil.which(command[0])
+    assert program is not None
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={"PATH": "/bin"})
+        process = subprocess.Popen(
+            [program, *command[1:]], stdout=output, stderr=output, env={"PATH": "/bin"}
+        )
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -115,7 +120,7 @@ def nginx(http: bytes) -> Iterator[socket.socket]:
         (path / "http").write_bytes(http)
         (path / "listen").write_text(f"listen unix:{folder}/s;")
         (path / "c").write_text(NGINX.format(folder))
-        command = ["/usr/sbin/nginx", "-c", f"{folder}/c"]
+        command = ["nginx", "-c", f"{folder}/c"]
         with serving(command, partial(unix, f"{folder}/s"), path / "log") as connection:
             yield connection
 
@@ -154,7 +159,7 @@ def haproxy(environment: bytes, users: bytes, rules: bytes, name: str) -> Iterat
         for key, part in ((b"{1}", environment), (b"{2}", users), (b"{3}", rules)):
             text = text.replace(key, part)
         (path / "c").write_bytes(text)
-        command = ["/usr/sbin/haproxy", "-db", "-f", f"{folder}/c"]
+        command = ["haproxy", "-db", "-f", f"{folder}/c"]
         with serving(command, partial(unix, f"{folder}/{name}"), path / "log") as connection:
             yield connection
 
@@ -239,7 +244,7 @@ def httpd(data: bytes) -> Iterator[socket.socket]:
             port = probe.getsockname()[1]
         modules = "\n".join(f"LoadModule {m}_module {libraries}/mod_{m}.so" for m in MODULES)
         (path / "c").write_text(HTTPD.format(folder, port, modules))
-        command = ["/usr/sbin/apache2", "-X", "-f", f"{folder}/c"]
+        command = ["apache2", "-X", "-f", f"{folder}/c"]
         connect = partial(socket.create_connection, ("127.0.0.1", port))
         with serving(command, connect, path / "out") as connection:
             yield connection
@@ -269,7 +274,7 @@ def redis(data: bytes) -> Iterator[socket.socket]:
         path = Path(folder)
         (path / "c").write_bytes(data)
         options = ["--port", "0", "--unixsocket", f"{folder}/s", "--save", "", "--dir", folder]
-        command = ["/usr/bin/redis-server", f"{folder}/c", *options]
+        command = ["redis-server", f"{folder}/c", *options]
         with serving(command, partial(unix, f"{folder}/s"), path / "out") as connection:
             yield connection
 
