@@ -9,6 +9,9 @@ SMALL = 256
 
 GRAMMAR = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
+# Kubernetes mounts the token of a pod's service account at /var/run/secrets/kubernetes.io.
+SERVICE_ACCOUNT = b"kubernetes.io"
+
 # O_NONBLOCK: opening a FIFO must not wait for its writer.
 FLAGS = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
 DIRECT = FLAGS | posix.O_NOFOLLOW
@@ -50,14 +53,14 @@ class Mount:
         """The names (bytes) of all entries, sorted; raises ShimError if there is no folder.
 
         Names that start with a dot are no secrets: `..data` is how a Kubernetes mount swaps
-        versions, and no engine allows such a name.
+        versions, and no engine allows such a name. Neither is the folder of SERVICE_ACCOUNT.
         """
         if self._names is None:
             names = []
             try:
                 for entry in posix.scandir(self.folder):
                     name = entry.name
-                    if name[:1] != b".":
+                    if name[:1] != b"." and not (name == SERVICE_ACCOUNT and entry.is_dir()):
                         names.append(name)
                         if entry.is_file(follow_symlinks=False):
                             self._files.append(name)

@@ -55,8 +55,8 @@ class Limits:
         if held["CapBnd"] & self.dropped and not holds(held, b"SETPCAP"):
             raise ShimError(
                 f"--cap-drop: uid {posix.geteuid()} lacks the capability SETPCAP, without which "
-                "its children could get others back: start as root (with --user), or leave it to "
-                f"the engine ({ELSEWHERE['--cap-drop']})"
+                "its children could get others back: start as a root that has it (with --user), "
+                f"or leave it to the engine ({ELSEWHERE['--cap-drop']})"
             )
 
     def drops(self, name):

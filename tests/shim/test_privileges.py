@@ -107,8 +107,8 @@ def test_without_setpcap_it_is_refused_before_anything_is_written(
     words = ("--no-env", "--cap-drop", "NET_RAW", "true")
     assert open_shim.problems(*words, **NOBODY) == [
         "--cap-drop: uid 65534 lacks the capability SETPCAP, without which its children could get "
-        "others back: start as root (with --user), or leave it to the engine (docker run "
-        "--cap-drop, compose cap_drop, Kubernetes capabilities.drop)"
+        "others back: start as a root that has it (with --user), or leave it to the engine (docker "
+        "run --cap-drop, compose cap_drop, Kubernetes capabilities.drop)"
     ]
     flag = open_shim.output("--no-env", "--no-new-privs", *STATUS, **NOBODY)
     assert status_of(flag)["NoNewPrivs"] == "1"

@@ -55,6 +55,16 @@ def test_a_socket_is_refused(shim: Shim, mount: Path, monkeypatch) -> None:
     assert lines == [f"secret odd: cannot read {mount / 'odd'}: No such device or address"]
 
 
+def test_a_pod_s_own_folder_is_no_secret(shim: Shim, secret, mount: Path) -> None:
+    """Kubernetes puts its token below /run/secrets in every pod: --env-all passes over it."""
+    (mount / "kubernetes.io" / "serviceaccount").mkdir(parents=True)
+    secret("a", b"1")
+    assert shim.variables() == {b"A": b"1"}
+    secret("kubernetes.io/serviceaccount/token", b"t")
+    (mount / "other").mkdir()
+    assert len(shim.problems("true")) == 1
+
+
 @pytest.mark.parametrize("optional", [False, True])
 def test_a_dangling_link_is_an_error(shim: Shim, mount: Path, optional: bool) -> None:
     """A link to nothing says so, and is not taken for a secret that is missing."""
