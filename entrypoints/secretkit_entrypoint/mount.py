@@ -32,6 +32,7 @@ class Mount:
         self._names = None
         self._files = []
         self._contents = {}
+        self._parts = {}
         self._asked = set()
         self._real = None
 
@@ -75,8 +76,13 @@ class Mount:
         return self._names
 
     def contents(self):
-        """What has been read so far: a dict of names and contents (bytes)."""
-        return self._contents
+        """What has been read so far: a dict of names and contents (bytes).
+
+        In place of a secret into which references lead are the values that these stand for.
+        """
+        parts = {self.file(reference) for reference in self._parts}
+        whole = {name: self._contents[name] for name in self._contents if name not in parts}
+        return {**whole, **self._parts}
 
     def unused(self):
         """The names of the secrets that nobody has asked for yet."""
@@ -104,7 +110,8 @@ class Mount:
             if self.file(name) != name:
                 from .references import resolve
 
-                return resolve(self.read, name)
+                content = self._parts[name] = resolve(self.read, name)
+                return content
             if b"/" in name or name[:2] == b".." or name in (b"", b"."):
                 raise self._no_name()
             path = self.folder + b"/" + name

@@ -218,3 +218,16 @@ def test_explain_shows_the_reference_and_its_file(shim: Shim, secret) -> None:
     secret("db", b'{"a": "c4n4ry"}')
     output = shim.output("--explain", "--env", "A=db#/a")
     assert output.decode().splitlines()[1].split() == ["A", "db#/a", f"{shim.mount}/db", "--env"]
+
+
+def test_check_looks_at_the_value_and_not_at_the_rest(shim: Shim, secret) -> None:
+    """A value that would hurt is told of the reference; how the secret is stored does not hurt."""
+    secret("cert", base64.b64encode(b"-----BEGIN CERTIFICATE-----"))
+    secret("db", b'{"x": "s3cret value ", "y": "fine"} \n\n')
+    words = ("--check", "--fd", "CERT=cert|base64d", "--stdin", "db#/x", "--env", "Y=db#/y", "true")
+    done = shim.run(*words)
+    assert (done.returncode, done.stderr.decode()) == (
+        0,
+        "secretkit-entrypoint: warning: secret db#/x ends with white space, which is part of the "
+        "value (one line end at the end is not): write it without\n",
+    )
