@@ -20,6 +20,8 @@ class Limits:
 
     def __enter__(self):
         self._handler = _signal.signal(_signal.SIGVTALRM, self._late)
+        # A shim that watches blocks all signals.
+        self._mask = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGVTALRM})
         # Again every second: a template's own `try` could have swallowed the first.
         _signal.setitimer(_signal.ITIMER_VIRTUAL, SECONDS, 1)
         self._memory = soft, hard = getrlimit(RLIMIT_DATA)
@@ -28,6 +30,7 @@ class Limits:
 
     def __exit__(self, kind, _error, _traceback):
         _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
         _signal.signal(_signal.SIGVTALRM, self._handler)
         setrlimit(RLIMIT_DATA, self._memory)
         if kind is MemoryError:

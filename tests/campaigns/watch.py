@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from secretkit.delivery.shim import export
 from tests.shim.conftest import Shim
 from tests.shim.watched import Watched, alive, quick, replace, until, watched
 
@@ -42,7 +43,9 @@ def main(argv: list[str]) -> int:
             run.until_started("0")
             idle(run, arguments.idle)
             changes(run, shim, arguments.changes)
-        starts(shim, arguments.starts)
+        launcher = export(folder / "shim")[0]
+        subprocess.run([sys.executable, "-ISB", launcher, "--compile"], check=True)
+        starts(Shim(shim.mount, shim.python, launcher), arguments.starts)
         return kills(shim, folder, arguments.kills)
 
 

@@ -140,6 +140,26 @@ def test_what_cannot_be_rendered_changes_nothing(
         assert run.said()[2] == "the trouble is over: changes are followed again"
 
 
+def test_a_template_that_does_not_end(brisk: Shim, secret, tmp_path: Path) -> None:
+    """The limits of a template hold for a shim that watches, and COMMAND hears nothing of them."""
+    secret("x", b"one")
+    launcher = brisk.launcher.read_text()
+    limit = "from secretkit_entrypoint import limits; limits.SECONDS = 1\nsys.exit"
+    brisk.launcher.write_text(launcher.replace("sys.exit", limit))
+    loop = "{% for a in range(99999) %}"
+    render, command = with_file(tmp_path, "{{ x }}")
+    (tmp_path / "template").rename(tmp_path / "template.j2")
+    render = (*render[:2], render[2].replace("template:", "template.j2:"))
+    with watched(brisk, tmp_path, *render, command=command) as run:
+        run.until_started(" one")
+        (tmp_path / "template.j2").write_text(
+            f"{loop}{loop}{{% endfor %}}{{% endfor %}}{{{{ x }}}}"
+        )
+        run.until_said("it computes for more than 1 seconds")
+        assert run.end() == 0
+        assert run.lines("signal") == ["signal 15 X= one"]
+
+
 def test_files_that_cannot_be_written_are_tried_again(
     brisk: Shim, secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
