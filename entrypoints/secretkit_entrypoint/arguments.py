@@ -8,8 +8,8 @@ from .variables import ONE_STRING, wanted
 def substituted(start, problems):
     """COMMAND's words (bytes) with the value of each secret of --arg in place of `<<SECRET>>`.
 
-    One pass, exact names; other text in `<<…>>` stays, and so does the first word. What is wrong
-    goes to the problems, and the words are then as they were.
+    One pass, exact names; other text in `<<…>>` stays, and so does the first word. What cannot be
+    put in its place is one of the problems.
     """
     words, values = start.request.command, {}
     if not start.settings.allow_argv:
