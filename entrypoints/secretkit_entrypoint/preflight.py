@@ -46,8 +46,8 @@ class Findings:
         self.taught = set()
         for line in problems.lines():
             self.add("error", line)
-        if start.user is not None or start.limits is not None or start.renderings:
-            self.privileges()
+        if start.renderings:
+            self.ownership()
         if start.path is not None:
             self.command()
         for rendering in start.renderings:
@@ -67,23 +67,17 @@ class Findings:
             mending = remedies(lesson, self.place)
         self.levels[level].append((line, mending))
 
-    def privileges(self):
-        """What the start notices only when it is about to become another user."""
-        from .privileges import LACKS, UNMAPPED, cannot_become, holds, is_mapped, state
+    def ownership(self):
+        """Whether destinations can be given to their owners, which a start notices as it writes."""
+        from .privileges import holds, state
 
         try:
-            held, mapped = state(), self.start.user is None or is_mapped(self.start.user)
+            if holds(state(), b"CHOWN"):
+                return
         except ShimError as error:
             self.add("error", error.problems[0])
             return
-        user, uid, gid = self.start.user, posix.geteuid(), posix.getegid()
-        able = holds(held, b"SETUID") and holds(held, b"SETGID")
-        if user is not None and (user.uid, user.gid) != (uid, gid) and not able:
-            self.add("error", cannot_become(user, LACKS))
-        elif not mapped:
-            self.add("error", cannot_become(user, UNMAPPED))
-        if holds(held, b"CHOWN"):
-            return
+        uid, gid = posix.geteuid(), posix.getegid()
         groups = {gid, *posix.getgroups()}
         for rendering in self.start.renderings:
             destination, owner = rendering.destination, rendering.owner

@@ -21,11 +21,6 @@ CAPABILITIES = (
 )
 ALL = (1 << 64) - 1
 OWN = ("CapEff", "CapPrm", "CapInh", "CapAmb")
-LACKS = "root lacks the capabilities SETUID and SETGID (docker run --cap-add)"
-UNMAPPED = (
-    "this container's user namespace has no such id: take one that it maps (/proc/self/uid_map)"
-)
-
 # linux/prctl.h and linux/capability.h
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
@@ -138,19 +133,30 @@ def drop_to(user):
             posix.setgroups(user.groups)
         posix.setresgid(user.gid, user.gid, user.gid)
         posix.setresuid(user.uid, user.uid, user.uid)
-    except PermissionError:
-        raise ShimError(cannot_become(user, LACKS)) from None
     except OSError as error:
-        reason = UNMAPPED if not is_mapped(user) else error.strerror
-        raise ShimError(cannot_become(user, reason)) from None
+        raise cannot_become(user, error.strerror) from None
     same = posix.getresuid() == (user.uid,) * 3 and posix.getresgid() == (user.gid,) * 3
     if not same or not has_groups(user):
         raise ShimError(f"the kernel did not change to uid {user.uid}, gid {user.gid}")
 
 
+def can_become(user):
+    """Raises ShimError if root cannot change to `user` here."""
+    held = state()
+    reason = None
+    if not holds(held, b"SETUID") or not holds(held, b"SETGID"):
+        reason = "root lacks the capabilities SETUID and SETGID (docker run --cap-add)"
+    elif not is_mapped(user):
+        reason = (
+            "this container's user namespace has no such id: take one that it maps "
+            "(/proc/self/uid_map)"
+        )
+    if reason:
+        raise cannot_become(user, reason)
+
+
 def cannot_become(user, reason):
-    """What is said where root cannot change to `user`."""
-    return f"cannot become uid {user.uid}, gid {user.gid}: {reason}"
+    return ShimError(f"cannot become uid {user.uid}, gid {user.gid}: {reason}")
 
 
 def is_mapped(user):

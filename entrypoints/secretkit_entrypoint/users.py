@@ -39,6 +39,10 @@ def choose(text):
             f"{', '.join(map(str, posix.getgroups())) or 'none'} and should be "
             f"{', '.join(map(str, user.groups))}"
         )
+    if ids != (user.uid, user.gid):
+        from .privileges import can_become
+
+        can_become(user)
     return user
 
 
