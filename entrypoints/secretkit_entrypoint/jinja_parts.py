@@ -2,7 +2,8 @@
 
 import posix
 
-from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
+from jinja2.meta import TrackingCodeGenerator
 
 from .errors import ShimError, did_you_mean, show
 from .filters import names as filter_names
@@ -74,10 +75,13 @@ class Parts:
         part = self.parts[name] = Part(shown, text)
         try:
             part.tree = self._environment.parse(text, name, shown)
-            part.wanted = self._find(part.tree)
         except TemplateSyntaxError as error:
-            self._problems.append(syntax(part, error))
+            self._problems.append(_syntax(part, error))
             return
+        try:
+            part.wanted = self._find(part.tree)
+        except TemplateSyntaxError as error:  # a filter that there is not
+            self._problems.append(_syntax(part, error))
         for kind, tag in _REFUSED:
             for node in part.tree.find_all(kind):
                 self._problems.append(
@@ -134,8 +138,10 @@ class Parts:
 
     def _find(self, tree):
         """(name, line) of every secret that a file names."""
-        free = meta.find_undeclared_variables(tree) - {"secrets", "env"}
-        free -= set(self._environment.globals)
+        names = TrackingCodeGenerator(self._environment)
+        names.optimizer = None  # constants are not computed here
+        names.visit(tree)
+        free = names.undeclared_identifiers - {"secrets", "env"}
         wanted = [
             (node.name, node.lineno)
             for node in tree.find_all(nodes.Name)
@@ -153,7 +159,7 @@ def _constant(node):
     return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
 
 
-def syntax(part, error):
+def _syntax(part, error):
     """The problem behind a TemplateSyntaxError. No value exists yet: all is the author's text."""
     where = part.where(error.lineno)
     for name in QUOTING:

@@ -9,13 +9,13 @@ printed is no text to expressions (see jinja_values.Rendered), so no token is ev
 import posix
 import sys
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, pass_context
+from jinja2 import StrictUndefined, UndefinedError, pass_context
 from jinja2.runtime import BlockReference, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .errors import ShimError
 from .filters import names as filter_names
-from .jinja_parts import QUOTING, Parts, syntax
+from .jinja_parts import QUOTING, Parts
 from .jinja_values import Rendered, Secrets, UnprintableError, Value, as_value, make_filter
 from .limits import Limits
 from .render import Names, Output, nearest
@@ -74,14 +74,12 @@ class JinjaTemplate:
         try:
             parts = Parts(self._environment, source, target.source, text, capture)
             self._environment.loader = parts
-            self._parts = {part.shown: part for part in parts.parts.values()}
             for name in parts.parts:
                 self._environment.get_template(name)
-            self._template = self._environment.get_template(parts.main)
-        except TemplateSyntaxError as error:
-            raise ShimError(syntax(self._parts[error.filename], error)) from None
-        except RecursionError:
+        except (RecursionError, MemoryError, SyntaxError):  # of Python's own compiler
             raise ShimError(f"{target.source}: it is nested too deeply") from None
+        self._parts = {part.shown: part for part in parts.parts.values()}
+        self._template = self._environment.get_template(parts.main)
 
     @property
     def secrets(self):

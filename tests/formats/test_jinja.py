@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +17,13 @@ from secretkit_entrypoint.errors import ShimError
 from secretkit_entrypoint.jinja import load_jinja
 from secretkit_entrypoint.render import Target, Template, load
 
+from tests.shim.conftest import Shim, mount, secret, shim
+
 from . import ENTRYPOINTS
 from .case import Content
 from .test_render import problems, render
+
+__all__ = ["mount", "secret", "shim"]  # fixtures
 
 CANARY = b'canary-7f3a"\\'
 SECRETS = {"db-password": CANARY + b"\n", "port": b"5432", "x.y": b"a\r\n\n"}
@@ -154,6 +161,8 @@ def test_without_jinja2_the_message_says_what_to_do(
             ["1:1: the filter 'tojson' cannot be used: values are quoted"],
         ),
         ("{{ a", ["1:1: unexpected end of template"]),
+        ("{% for i in [1] %}" * 30 + "{% endfor %}" * 30, ["it is nested too deeply"]),
+        ("{{ " + "(" * 9999 + "1" + ")" * 9999 + " }}", ["it is nested too deeply"]),
         ("{% call m() %}{% endcall %}", ["1:1: {% call %} cannot be used: text is printed where"]),
         ("{% filter upper %}{{ port }}{% endfilter %}", ["1:19: {% filter %} cannot be used"]),
         ("{% autoescape true %}{% endautoescape %}", ["1:1: {% autoescape %} cannot be used"]),
@@ -174,7 +183,7 @@ def test_errors_name_the_line_and_hold_no_value(
     try:
         load(str(path), "out.yaml").render(Content(SECRETS), ENV)
     except ShimError as error:
-        lines = [line.replace(f"{path}:", "") for line in error.problems]
+        lines = [line.replace(f"{path}:", "").lstrip() for line in error.problems]
         assert "canary-7f3a" not in repr(error) + repr(error.__cause__)
         assert (
             error.__suppress_context__
@@ -263,3 +272,256 @@ def test_old_versions_of_jinja2_are_refused(
     monkeypatch.setattr(jinja, "_OLDEST", (99, 0))
     (problem,) = problems(tmp_path, "{% if 1 %}{% endif %}", source="t.j2")
     assert "is too old" in problem
+
+
+PARTS = {
+    "part.j2": "v: {{ value|default('none') }} {{ env.HOME }}\n",
+    "names.j2": "{% for n in names %}- {{ n }}\n{% endfor %}",
+    "base.j2": "top\n{% block body %}old {{ port }}\n{% endblock %}end\n",
+    "macros.j2": "{% macro line(k) %}{{ k }}: {{ secrets[k] }}\n{% endmacro %}{% set o = 'o' %}",
+    "crlf.j2": "a {{ port }}\r\nb\r\n",
+    "deep.j2": "{% include 'part.j2' %}deep\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{% include 'part.j2' %}", "v: none /home/a b\n"),
+        ("{% set value = port %}{% include 'part.j2' %}", "v: 5432 /home/a b\n"),
+        (
+            "{% for value in [1, 2] %}{% include 'part.j2' %}{% endfor %}",
+            "v: 1 /home/a b\nv: 2 /home/a b\n",
+        ),
+        ("{% set names = secrets %}{% include 'names.j2' %}", "- db-password\n- port\n- x.y\n"),
+        ("{% set value = 1 %}{% include 'part.j2' without context %}", "v: none /home/a b\n"),
+        ("{% include 'nope.j2' ignore missing %}x", "x"),
+        ("{% include 'crlf.j2' %}x\n", "a 5432\nb\nx\n"),
+        ("{% include 'deep.j2' %}", "v: none /home/a b\ndeep\n"),
+        ("{% from 'macros.j2' import line %}{{ line('port') }}", "port: 5432\n"),
+        ("{% import 'macros.j2' as m %}{{ m.line('port') }}{{ m.o }}", "port: 5432\no"),
+        ("{% extends 'base.j2' %}", "top\nold 5432\nend\n"),
+        (
+            "{% extends 'base.j2' %}{% block body %}{{ super() }}new {{ port }}\n{% endblock %}",
+            "top\nold 5432\nnew 5432\nend\n",
+        ),
+    ],
+)
+def test_files_of_the_same_folder(text: str, expected: str, tmp_path: Path) -> None:
+    """Included, imported and extended: values in them are encoded as in the template itself."""
+    for name, content in PARTS.items():
+        (tmp_path / name).write_bytes(content.encode())
+    assert expected == jinja_render(tmp_path, text, "out.txt")
+    yaml = "k:\n{% include 'y.j2' %}"
+    (tmp_path / "y.j2").write_text(' a: "{{ db_password }}"\n b: {{ db_password }}\n')
+    assert jinja_render(tmp_path, yaml) == (
+        'k:\n a: "canary-7f3a\\"\\\\"\n b: "canary-7f3a\\"\\\\"\n'
+    )
+
+
+def test_a_file_beside_it_may_be_a_link_within_the_folder(tmp_path: Path) -> None:
+    """As Kubernetes mounts templates: name -> ..data/name -> ..timestamp/name."""
+    (tmp_path / "..now").mkdir()
+    (tmp_path / "..now" / "part.j2").write_text("part {{ port }}")
+    (tmp_path / "..data").symlink_to("..now")
+    (tmp_path / "part.j2").symlink_to("..data/part.j2")
+    assert jinja_render(tmp_path, "{% include 'part.j2' %}", "o.txt") == "part 5432"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{% include 'prat.j2' %}", "there is no file FOLDER/prat.j2 (did you mean part.j2?)"),
+        ("{% include 'sub/part.j2' %}", "only a file in the template's own folder can belong"),
+        ("{% include '/etc/hostname' %}", "only a file in the template's own folder can belong"),
+        ("{% include '../t.j2' %}", "only a file in the template's own folder can belong to it"),
+        ("{% include '..' %}", "only a file in the template's own folder can belong to it"),
+        ("{% include 'out' %}", "FOLDER/out is a link that leaves the folder: put the file there"),
+        ("{% include 'out' ignore missing %}", "FOLDER/out is a link that leaves the folder"),
+        ("{% include 'up' %}", "FOLDER/up is a link that leaves the folder: put the file there"),
+        ("{% include 'sub' %}", "template: FOLDER/sub is a directory: only regular files"),
+        ("{% include 'fifo' %}", "template: FOLDER/fifo is a FIFO: only regular files are read"),
+        ("{% include 'loop' %}", "template: cannot read FOLDER/loop: Too many levels of symbolic"),
+        ("{% include port %}", "the name of a file that belongs to a template is one text in"),
+        ("{% include ['a', 'b'] %}", "the name of a file that belongs to a template is one text"),
+        ("{% extends 'a' ~ 'b' %}", "the name of a file that belongs to a template is one text"),
+        ("{% include 'nul.j2' %}", "FOLDER/nul.j2: it holds a NUL"),
+        ("{% include 't.j2' %}", "what it calls or includes has no end"),
+    ],
+)
+def test_files_that_cannot_belong_to_a_template(text: str, expected: str, tmp_path: Path) -> None:
+    """Whatever is elsewhere, or not a file; the message says where it is named."""
+    folder = tmp_path / "templates"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "part.j2").touch()
+    (folder / "part.j2").touch()
+    (tmp_path / "secret").write_text("canary-7f3a")
+    (folder / "out").symlink_to("../secret")
+    (folder / "up").symlink_to("sub/../../secret")
+    (folder / "loop").symlink_to("loop")
+    (folder / "nul.j2").write_bytes(b"a\0")
+    os.mkfifo(folder / "fifo")
+    (problem,) = problems(folder, text, SECRETS, "t.j2", "o.txt")
+    assert problem.startswith("t.j2:1:1: " + expected.replace("FOLDER/", "")), problem
+
+
+def test_errors_name_the_file_that_they_are_in(tmp_path: Path) -> None:
+    """Syntax, undefined names, places and filters of an included file: its own name and line."""
+    (tmp_path / "part.j2").write_text("a\nb: {{ port }}{{ nope }}\n")
+    (tmp_path / "bad.j2").write_text("a\n{% iff %}\n")
+    (tmp_path / "worse.j2").write_text("a\n\n{{ port|tojson }}\n")
+    (tmp_path / "place.j2").write_text("# {{ port }}\n")
+    include = "x: 1\n{% include 'NAME.j2' %}"
+    for name, expected in {
+        "part": "part.j2:2:17: no secret for 'nope': none is similar",
+        "bad": "bad.j2:2:1: Encountered unknown tag 'iff'",
+        "worse": "worse.j2:3:1: the filter 'tojson' cannot be used",
+        "place": "place.j2:1:3: secret 'port' cannot be written to out.yaml as yaml: it stands in",
+    }.items():
+        text = include.replace("NAME", name)
+        (problem,) = problems(tmp_path, text, SECRETS, "t.j2", "out.yaml")
+        assert problem.startswith(expected), problem
+    both = include.replace("NAME", "worse") + "{{ port|e }}"
+    assert len(problems(tmp_path, both, SECRETS, "t.j2", "out.yaml")) == 2
+
+
+def test_the_secrets_of_other_files_are_known(tmp_path: Path) -> None:
+    """What --explain shows: every file's, each with its line and column."""
+    (tmp_path / "part.j2").write_text("\n {{ port }}")
+    path = tmp_path / "t.j2"
+    path.write_text("{% include 'part.j2' %}{{ secrets['db#/user'] }}")
+    assert sorted(load(str(path), "o").secrets) == [("db#/user", 1, 36), ("port", 2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ 2 ** 10 }}", None),
+        ("{{ 'x' * 3 }}", None),
+        ("{{ 3 * 4 * 2 ** 70 }}", None),
+        ("{{ 2 ** 100000 }}", "a number of more than 65536 bits"),
+        ("{{ 2 ** 65000 * 2 ** 65000 }}", "a number of more than 65536 bits"),
+        ("{{ range(100001) }}", "OverflowError in this expression"),
+        ("{{ 'x' * 10 ** 10 }}", "it needs more than 1 GiB of memory"),
+        ("{{ '%10000000000d' % 1 }}", "it needs more than 1 GiB of memory"),
+        ("{{ 'x'|center(10 ** 10) }}", "it needs more than 1 GiB of memory"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "what it calls or includes has no end"),
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "it computes for more than 0.2 seconds",
+        ),
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{{ port }}{% endfor %}"
+            "{% endfor %}",
+            "it computes for more than 0.2 seconds",
+        ),
+    ],
+)
+def test_what_a_template_computes_is_bounded(
+    text: str, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time, memory, numbers and depth; afterwards nothing of the bounds is left."""
+    monkeypatch.setattr("secretkit_entrypoint.limits.SECONDS", 0.2)
+    before = (
+        signal.getsignal(signal.SIGVTALRM), resource.getrlimit(resource.RLIMIT_DATA),
+    )  # fmt: skip
+    if expected is None:
+        assert jinja_render(tmp_path, text, "o.txt")
+    else:
+        (problem,) = problems(tmp_path, text, SECRETS, "t.j2", "o.txt")
+        assert problem.startswith("t.j2:1:")
+        assert problem.partition(": ")[2] == expected
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+    after = (
+        signal.getsignal(signal.SIGVTALRM), resource.getrlimit(resource.RLIMIT_DATA),
+    )  # fmt: skip
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "db_password.__class__",
+        "db_password|attr('__class__')",
+        "'{0.__class__}'.format(db_password)",
+        "'{0._content}'.format(db_password)",
+        "db_password._content",
+        "secrets._secrets.read",
+        "secrets._pretend('x')",
+        "cycler.__init__.__globals__",
+        "self.__init__",
+        "self._TemplateReference__context",
+        "env.update({})",
+        "range.__self__",
+        "secrets.items.__func__",
+        "[].append(1)",
+    ],
+)
+def test_the_sandbox_holds(expression: str, tmp_path: Path) -> None:
+    """No attribute leads out of the template's own data."""
+    text = "{% if 1 %}{{ " + expression + " }}{% endif %}"
+    (problem,) = problems(tmp_path, text, SECRETS, "t.j2", "o.txt")
+    assert problem.startswith("t.j2:1:11: ")
+    assert problem.endswith(("SecurityError in this expression", "something that is not defined"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t", "k: [<<db_main#/user>>, <<db-main#/hosts/1|raw>>]"),
+        ("t.j2", "k: [{{ secrets['db_main#/user'] }}, {{ secrets['DB-MAIN#/hosts/1']|raw }}]"),
+        (
+            "t.j2",
+            "{% set s = secrets %}k: [{{ s['db_main#/user'] }}, {{ s['db_main#/hosts/1']|raw }}]",
+        ),
+    ],
+)
+def test_values_out_of_json(name: str, text: str, shim: Shim, secret, tmp_path: Path) -> None:
+    """By a pointer behind the secret's name, which is matched as everywhere, in each syntax."""
+    secret("db-main", b'{"user": "app", "hosts": ["h0", "h1"]}')
+    (tmp_path / name).write_text(text)
+    out = tmp_path / "out.yaml"
+    shim.output("--allow-disk", "--render", f"{tmp_path / name}:{out}", "true")
+    assert out.read_text() == 'k: ["app", h1]'
+
+
+def test_values_out_of_json_in_expressions(shim: Shim, secret, tmp_path: Path) -> None:
+    """A pointer that leads nowhere is undefined: default() and `in` work; base64 is decoded."""
+    secret("db", b'{"a b": "x", "port": 5432}')
+    secret("cert", b"LS0tCkEK")
+    (tmp_path / "t.j2").write_text(
+        "a: {{ secrets['db#/a b'] }}\n"
+        "p: {{ secrets['db#/port']|int + 1 }}\n"
+        "d: {{ secrets['db#/no']|default('none') }}\n"
+        "{% if 'db#/no' in secrets or 'x#/no' in secrets %}no{% endif %}"
+        "c: {{ cert|base64d }}\n"
+    )
+    out = tmp_path / "out.yaml"
+    shim.output("--allow-disk", "--render", f"{tmp_path / 't.j2'}:{out}", "true")
+    assert out.read_text() == 'a: "x"\np: 5433\nd: "none"\nc: "---\\nA"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t", "<<db#/no>>"),
+        ("t.j2", "{{ secrets['db#/no'] }}"),
+        ("t.j2", "{{ secrets['db#/no'] }}{# #}"),
+    ],
+)
+def test_a_pointer_that_leads_nowhere(
+    name: str, text: str, shim: Shim, secret, tmp_path: Path
+) -> None:
+    """An error that names template, line and pointer; --optional lifts it; --explain shows it."""
+    secret("db", b'{"user": "canary-7f3a"}')
+    (tmp_path / name).write_text(text)
+    words = ["--allow-disk", "--render", f"{tmp_path / name}:{tmp_path / 'out.yaml'}"]
+    (problem,) = shim.problems(*words, "true")
+    assert problem.startswith(f"{tmp_path / name}:1:"), problem
+    assert "secret db#/no: the pointer leads nowhere" in problem
+    shim.output(*words, "--optional", "db#/no", "true")
+    assert (tmp_path / "out.yaml").read_text() == '""'
+    (tmp_path / name).write_text(text.replace("no", "user"))
+    explained = shim.output(*words, "--explain").decode()
+    assert f"{shim.mount}/db " in explained
+    assert "canary" not in explained
