@@ -7,6 +7,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
+from tests.campaigns.keystores import Samples, damages, stores, vectors
 from tests.needs import need_program
 from tests.shim.certificates import KEYS, Authority, digests, key, key_pem
 from tests.shim.conftest import Shim
@@ -368,3 +370,11 @@ def test_cryptography_reads_the_very_key(stocked: Shim, tmp_path: Path) -> None:
     assert [each.friendly_name for each in found] == [b"key", None, b"ca", b"ca-2"]
     encoded = b"".join(each.certificate.public_bytes(Encoding.PEM) for each in found)
     assert encoded == CERTIFICATE + ISSUER.pem + ROOT.pem + OTHER.pem
+
+
+def test_random_keystores_and_damaged_secrets(jvm: Jvm, tmp_path: Path) -> None:
+    """A small run of `python -m tests.campaigns keystores`."""
+    samples = Samples(Random(4))
+    assert list(stores(samples, 5, jvm, tmp_path)) == []
+    assert list(damages(samples, 300)) == []
+    assert list(vectors(samples.random, 300)) == []
