@@ -97,14 +97,15 @@ class Start:
 
         self.environment.fill(problems)
         if settings.user is not None:
-            from .users import choose
+            from .users import lookup, possible
 
             with problems:
-                self.user = choose(settings.user)
+                self.user = lookup(settings.user, "--user")
                 # A home that belongs to root breaks programs that write there, so this is the
                 # user's own (as gosu does), unless HOME was asked for.
                 if b"HOME" not in self.environment.sources and b"HOME" not in settings.preserve:
                     self.environment.values[b"HOME"] = self.user.home
+                possible(self.user)
         if settings.no_new_privs or settings.cap_drop:
             from .privileges import Limits
 

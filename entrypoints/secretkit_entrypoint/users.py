@@ -27,15 +27,15 @@ class User:
         self.home = home
 
 
-def choose(text):
-    """The User for --user; raises ShimError if this process cannot become that user."""
-    user = lookup(text, "--user")
+def possible(user):
+    """Raises ShimError if this process cannot become that User."""
     ids = (posix.geteuid(), posix.getegid())
+    who = f"--user {user.uid}:{user.gid}"
     if ids[0] != 0 and ids != (user.uid, user.gid):
-        raise ShimError(f"--user {show(text)}: only root can become another user, not uid {ids[0]}")
+        raise ShimError(f"{who}: only root can become another user, not uid {ids[0]}")
     if ids[0] != 0 and not has_groups(user):
         raise ShimError(
-            f"--user {show(text)}: only root can change the supplementary groups, which are "
+            f"{who}: only root can change the supplementary groups, which are "
             f"{', '.join(map(str, posix.getgroups())) or 'none'} and should be "
             f"{', '.join(map(str, user.groups))}"
         )
@@ -43,7 +43,6 @@ def choose(text):
         from .privileges import can_become
 
         can_become(user)
-    return user
 
 
 def has_groups(user):

@@ -205,7 +205,7 @@ def test_a_user_that_is_none_is_refused(shim: Shim, spec: str, line: str) -> Non
 def test_only_root_can_become_somebody_else(open_shim: Shim) -> None:
     """Another user than one's own is refused to a non-root user; one's own is fine."""
     lines = open_shim.problems("--no-env", "--user", "daemon", "true", **NOBODY)
-    assert lines == ["--user daemon: only root can become another user, not uid 65534"]
+    assert lines == ["--user 1:1: only root can become another user, not uid 65534"]
     own = ("--no-env", "--user", "65534:65534")
     assert open_shim.output(*own, "id", "-u", **NOBODY) == b"65534\n"
 
