@@ -95,7 +95,7 @@ def check_mode(rendering):
     if wrong:
         raise ShimError(
             f"destination {show(rendering.render.destination)}: with mode {rendering.mode:04o} its "
-            f"readers ignore the file: use mode={rendering.mode & ~wrong:04o}"
+            f"readers ignore the file: use mode={rendering.mode & ~wrong or DEFAULT_MODE:04o}"
         )
 
 

@@ -4,7 +4,7 @@ A value in quotes keeps ``#`` and the spaces at its ends, and has escapes for qu
 line breaks. Without quotes these are read differently by one reader or another.
 """
 
-from . import MARK, ODD_LINES, Place, RefusedError, odd_lines
+from . import MARK, ODD_LINES, Place, RefusedError, escaped, odd_lines
 
 ALONE = "name=\0"
 
@@ -59,18 +59,13 @@ def _line(line):
 
 def _quoted(value):
     """The places in a value that begins with a quote."""
-    place = DOUBLE if value[0] == '"' else SINGLE
-    found = []
-    at = 1
-    while at < len(value) and value[at] != value[0]:
-        width = 2 if value[at] == "\\" else 1
-        lost = RefusedError("it stands inside an escape sequence")
-        found += [lost if width == 2 else place] * value.count(MARK, at, at + width)
-        at += width
-    if at != len(value) - 1:
+    end, swallowed = escaped(value, 1, (value[0],), {})
+    if end != len(value) - 1:
         reason = RefusedError("no quote closes its value, or something follows, also a comment")
         return [reason] * value.count(MARK)
-    return found
+    place = DOUBLE if value[0] == '"' else SINGLE
+    lost = RefusedError("it stands inside an escape sequence")
+    return [lost if inside else place for inside in swallowed]
 
 
 def encode(value, place):
