@@ -27,14 +27,15 @@ from tests.needs import need
 
 PYTHON = "/usr/bin/python3"
 # What examples run in a container, as far as this machine has it.
-PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli")
+PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli", "/usr/sbin/nginx")
 UNUSED = ("test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "dist-packages")
 UNUSED += ("__pycache__", "sitecustomize.py")
 ACCOUNTS = {
     "etc/passwd": b"root:x:0:0::/:/bin/sh\n"
     b"redis:x:999:999::/:/bin/false\n"
+    b"nginx:x:101:101::/:/bin/false\n"
     b"nobody:x:65534:65534::/:/bin/false\n",
-    "etc/group": b"root:x:0:\nredis:x:999:\nnogroup:x:65534:\n",
+    "etc/group": b"root:x:0:\nredis:x:999:\nnginx:x:101:\nnogroup:x:65534:\n",
 }
 # Folders that dockerd shares with others whatever its options. It gets empty ones on top of them;
 # the folders themselves are made and stay, because another engine may have begun to use them.

@@ -134,19 +134,19 @@ def read_nginx(entry: bytes, before: bytes, behind: bytes, data: bytes, _: Path)
         return get(connection, count)
 
 
-HAPROXY = """global
-  stats socket {0}/a level admin
+HAPROXY = b"""global
+  stats socket %s/a level admin
   maxconn 100
-{1}
+%s
 defaults
   mode http
   timeout client 60s
   timeout server 60s
   timeout connect 60s
-{2}
+%s
 frontend f
-  bind unix@{0}/s
-  {3}
+  bind unix@%s/s
+  %s
 """
 
 
@@ -155,10 +155,8 @@ def haproxy(environment: bytes, users: bytes, rules: bytes, name: str) -> Iterat
     """A connection to the socket `name` of a real HAProxy: "s" is HTTP, "a" its own commands."""
     with short_folder() as folder:
         path = Path(folder)
-        text = HAPROXY.encode().replace(b"{0}", folder.encode())
-        for key, part in ((b"{1}", environment), (b"{2}", users), (b"{3}", rules)):
-            text = text.replace(key, part)
-        (path / "c").write_bytes(text)
+        parts = (folder.encode(), environment, users, folder.encode(), rules)
+        (path / "c").write_bytes(HAPROXY % parts)
         command = ["haproxy", "-db", "-f", f"{folder}/c"]
         with serving(command, partial(unix, f"{folder}/{name}"), path / "log") as connection:
             yield connection
