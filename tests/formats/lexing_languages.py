@@ -22,9 +22,10 @@ PIECES = {
         "<<v>>.c = 1", '\nm = """', '"""\n', "\nn = '''", "'''\n", "\n<<v>> = 1", "c = '<<v>>'",
         "1979-05-27 ",
     ),
+    # No formatting elements: one that is left open is repeated around text, unless that is empty.
     "html": (
-        "<<v>>", "<<v>>", "<p><<v>></p>", '<b title="<<v>>">', "<b title='<<v>>'>", "<p>",
-        "</p>", "<b>", "</b>", "<a title=", "<a ", '"', "'", "=", ">", "/>", " ", "/", "<", "</",
+        "<<v>>", "<<v>>", "<p><<v>></p>", '<q title="<<v>>">', "<q title='<<v>>'>", "<p>",
+        "</p>", "<q>", "</q>", "<q title=", "<q ", '"', "'", "=", ">", "/>", " ", "/", "<", "</",
         "<!", "&", "<!--", "-->", "--!>", "<!-->", "<![CDATA[", "]]>", "<?p", "<!doctype html>",
         "&am", "&#6", "<html>", "<head>", "<title>", "</title>", "</head>", "<body>", "</body>",
         "</html>", "x", "<script>", "</script>", "<style>", "</style>", "<textarea>",

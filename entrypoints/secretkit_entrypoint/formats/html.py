@@ -31,7 +31,7 @@ _PLACELESS = frozenset((
     "style", "template", "noscript", "noframes", "table", "caption", "colgroup", "col", "tbody",
     "thead", "tfoot", "tr", "td", "th",
 ))  # fmt: skip
-_HOLDERS = frozenset(("body", "caption", "td", "th"))  # but after their start tags it is fine
+_CELLS = frozenset(("caption", "td", "th"))
 _TABLE = frozenset((
     "table", "colgroup", "col", "tbody", "thead", "tfoot", "tr", "caption", "td", "th",
 ))  # fmt: skip
@@ -55,7 +55,8 @@ class _Lexer(Lexer):
     def __init__(self, text):
         super().__init__(text)
         self.in_body = False  # whether a tag has opened the body
-        self.in_table = False  # between a table's parts
+        self.tables = 0  # how many are open
+        self.in_table = False  # between the parts of one
         self.holds = False  # whether text after the last tag stays there
         self.foreign = False  # after <svg>, <math> or <select>, where elements may be others
 
@@ -131,6 +132,8 @@ class _Lexer(Lexer):
         name = self.tag()[0]
         if name in _TABLE:
             self.in_table = name != "table"
+        if name == "table" and self.tables:
+            self.tables -= 1
         self.holds = self.in_body and not self.in_table and name not in _PLACELESS
 
     def start_tag(self):
@@ -140,9 +143,12 @@ class _Lexer(Lexer):
             raise LostError(f"<{name}>")
         if name in ("svg", "math", "select"):
             self.foreign = True
+        if name == "table":
+            self.tables += 1
         if name in _TABLE:
-            self.in_table = name not in _HOLDERS
-        holds = name not in _PLACELESS or name in _HOLDERS
+            self.in_table = name not in _CELLS
+        # A cell outside of a table is ignored.
+        holds = name not in _PLACELESS or name == "body" or (name in _CELLS and self.tables > 0)
         self.in_body = self.in_body or holds
         self.holds = holds and not self.in_table
         if name in _RCDATA or name in _RAW:

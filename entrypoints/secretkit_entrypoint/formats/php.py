@@ -43,7 +43,9 @@ class _Lexer(Lexer):
         text = self.text
         start = text.find("<?", self.at)
         end = len(text) if start < 0 else start
-        self.refuse(end, "it stands outside of <?php ... ?>; write <?= <<...>> ?>")
+        self.refuse(
+            end, "it stands outside of <?php ... ?>; assign it to a variable inside and use that"
+        )
         if start < 0:
             return
         if text.startswith("<?=", start):
