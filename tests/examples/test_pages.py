@@ -12,7 +12,7 @@ import yaml
 
 from .conftest import EXAMPLES
 
-PROGRAMS = ("legacy-env", "legacy-config", "redis", "java-keystore")
+PROGRAMS = ("legacy-env", "legacy-config", "redis", "java-keystore", "nginx")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_swarm_file_names_the_secrets(name: str) -> None:
     table = tomllib.loads((EXAMPLES / name / "secretkit.toml").read_text())["secrets"]
     declared = set()
     for secret, entry in table.items():
-        pair = entry["generate"].startswith("tls:")
+        pair = entry.get("generate", "").startswith("tls:")
         declared |= {f"{secret}-key", f"{secret}-cert"} if pair else {secret}
     (service,) = document["services"].values()
     assert set(service["secrets"]) == set(document["secrets"]) == declared
