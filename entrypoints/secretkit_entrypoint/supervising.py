@@ -62,7 +62,10 @@ class Command:
     def launch(self, start):
         """Starts the COMMAND of a Start. The one before has ended."""
         before = self._pid
-        pid = posix.fork()
+        try:
+            pid = posix.fork()
+        except OSError as error:
+            raise ShimError(f"cannot start COMMAND: {error.strerror}") from None
         if pid == 0:
             posix._exit(shielded(self._become, start, before))
         self._pid, self.status = pid, None

@@ -122,34 +122,34 @@ class Watch:
             if before == now:
                 break
         self.tried = monotonic()
-        start = self.read()
+        start, problems = self.read()
         if before == now and now != fingerprint(self.running):
             self.drop(start)  # half of it may be from before: the next look reads it again
             return
         self.seen = now
-        if start is not None:
+        if problems:
+            self.drop(start)
+            self.report(problems)
+        else:
             self.follow(start)
 
     def read(self):
-        """A new Start, or None if it cannot be had."""
+        """A new Start, and what is wrong with it: a tuple of lines, empty for nothing."""
         running, problems, start = self.running, Problems(), None
         try:
             start = Start(running.request, running.settings, running.environ, problems)
             problems.stop(starting=False)
-            return start
         except ShimError as error:
-            self.report(error.problems)
+            return start, error.problems
         except Exception as error:
-            self.report([defect(error)])
-        self.drop(start)
-        return None
+            return start, (defect(error),)
+        return start, ()
 
     def drop(self, start):
-        """Lets go of a Start that is not written."""
-        if start is not None:
-            for rendering in start.renderings:
-                if rendering.destination is not None:
-                    rendering.destination.close()
+        """Lets go of a Start (or None) that is not written."""
+        for rendering in start.renderings if start is not None else ():
+            if rendering.destination is not None:
+                rendering.destination.close()
 
     def report(self, problems):
         """Says what is in the way of a change, but not twice."""
@@ -161,6 +161,10 @@ class Watch:
 
     def follow(self, start):
         """Gives COMMAND what `start` has, if that is new."""
+        self.command.wait(0)
+        if self.command.status is not None or self.command.asked_to_end:
+            self.drop(start)
+            return
         changes = differences(self.running, start)
         if not changes:
             self.refused = None
@@ -174,31 +178,41 @@ class Watch:
             self.report(error.problems)
             return
         self.mended()
+        if self.plan.restart:
+            self.restart(start, changes)
+        else:
+            self.inform(start, changes)
+
+    def restart(self, start, changes):
+        """Starts COMMAND anew, unless somebody wants it to end."""
+        tell(f"changed: {listed(changes)}: COMMAND is restarted")
+        self.adopt(start)
+        self.command.stop()
+        if not self.command.asked_to_end:
+            self.command.launch(start)
+            self.changed = monotonic()
+
+    def inform(self, start, changes):
+        """Tells a running COMMAND of new files. Only a new start could give it the rest."""
+        files = [change for change in changes if change.startswith("file ")]
+        others = [change for change in changes if change not in files]
+        if files:
+            self.adopt(start)
+            number = self.plan.signal
+            done = "it gets no signal" if number is None else f"signal {number}"
+            tell(f"changed: {listed(files)}: {done}")
+            if number is not None:
+                self.command.send(number)
+            self.changed = monotonic()
+        if others:
+            self.running = start
+            tell(f"changed: {listed(others)}: COMMAND keeps the old until it is started anew")
+
+    def adopt(self, start):
+        """COMMAND has `start` from now on. What it had is kept, if it has lived long with that."""
         if self.previous is None or not self.in_grace():
             self.previous = self.running
-        self.running = start
-        self.refused = None
-        if self.plan.restart:
-            tell(f"changed: {listed(changes)}: COMMAND is restarted")
-            self.command.stop()
-            if self.command.asked_to_end:
-                return
-            self.command.launch(start)
-        else:
-            self.tell_running(changes)
-        self.changed = monotonic()
-
-    def tell_running(self, changes):
-        """A running COMMAND gets new files and a signal; only a start could give it the rest."""
-        files = [change for change in changes if change.startswith("file ")]
-        others = [change for change in changes if not change.startswith("file ")]
-        if files:
-            done = "it gets no signal" if self.plan.signal is None else f"signal {self.plan.signal}"
-            tell(f"changed: {listed(files)}: {done}")
-            if self.plan.signal is not None:
-                self.command.send(self.plan.signal)
-        if others:
-            tell(f"changed: {listed(others)}: COMMAND keeps the old until it is started anew")
+        self.running, self.refused = start, None
 
     def mended(self):
         if self.troubles:
@@ -216,13 +230,15 @@ class Watch:
 
     def go_back(self):
         """Starts COMMAND again with what it had before the change."""
+        self.command.stop()  # what is left of its group
+        if self.command.asked_to_end:
+            return
         tell(
             f"COMMAND ended with status {self.command.status} within {self.plan.grace:g} seconds "
             "of a change: it gets back what it had before, until the secrets change again"
         )
         self.refused, self.running, self.previous = self.running, self.previous, None
         rewrite(self.running)
-        self.command.stop()  # what is left of its group
         self.command.launch(self.running)
 
 
