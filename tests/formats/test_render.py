@@ -366,7 +366,7 @@ class Secrets:
     def read(self, name): return self.values[name]
 before = set(sys.modules)
 template = load(sys.argv[2], sys.argv[3])
-sys.stdout.write(template.render(Secrets(), {}).decode("ascii"))
+sys.stdout.buffer.write(template.render(Secrets(), {}))
 loaded = set(sys.modules) - before
 sys.stderr.write(" ".join(sorted(name for name in loaded if "secretkit" not in name)))
 """
