@@ -23,8 +23,8 @@ def check(start, problems):
         text = as_json(findings)
     else:
         lines = []
-        for level in ("error", "warning"):
-            for line, mending in findings.levels[level]:
+        for level, found in findings.levels.items():
+            for line, mending in found:
                 lines.append(f"secretkit-entrypoint: {level}: {line}")
                 width = max([len(platform) for platform, _ in mending] + [0])
                 lines += [f"    {platform:{width}}  {remedy}" for platform, remedy in mending]

@@ -145,6 +145,12 @@ def empty(_place, name):
     ]
 
 
+def file(_place, secret, variable):
+    """A value that no variable can hold."""
+    name = plain(variable) + "_FILE"
+    return [("file", f"--fd {name}={plain(secret)}, if COMMAND takes {name} for {plain(variable)}")]
+
+
 def memory(place, path):
     """A destination that is not in memory, or whose folder cannot be written to."""
     folder, _, name = path.rpartition(b"/")
@@ -177,6 +183,7 @@ KINDS = {
     "unreadable": unreadable,
     "directory": directory,
     "empty": empty,
+    "file": file,
     "memory": memory,
 }
 

@@ -150,13 +150,15 @@ class Environment:
         if 0 in value:
             raise ShimError(
                 f"secret {show(secret)} contains a NUL byte, which no variable can hold "
-                f"({show(name)}): use a file, with --render or by its path"
+                f"({show(name)}): use a file, with --render or by its path",
+                lesson=("file", secret, name),
             )
         if len(name) + len(value) + 2 > ONE_STRING:
             raise ShimError(
                 f"secret {show(secret)} is too long for the variable {show(name)} "
                 f"({len(value)} bytes; the kernel takes {ONE_STRING - len(name) - 2}): use a file, "
-                "with --render or by its path"
+                "with --render or by its path",
+                lesson=("file", secret, name),
             )
         if name in self.sources:
             raise ShimError(

@@ -280,6 +280,30 @@ def test_secrets_in_another_place_are_found(open_shim: Shim, tmp_path: Path) -> 
         os.rmdir(where)
 
 
+def test_a_value_that_no_variable_can_hold(shim: Shim, secret) -> None:
+    """Too long, or with a NUL: a descriptor holds it, for the programs that know NAME_FILE."""
+    secret("big", b"x" * 200_000)
+    secret("nul", b"\0")
+    found = report(shim, "--env", "BIG=big", "--env", "NUL=nul", "sh")
+    assert remedies(found) == [
+        {"file": f"--fd {name}_FILE={name.lower()}, if COMMAND takes {name}_FILE for {name}"}
+        for name in ("BIG", "NUL")
+    ]
+    script = 'wc -c "$BIG_FILE" "$NUL_FILE" | sed -n "s/^ *\\([0-9]*\\).*/\\1/p"'
+    words = ("--fd", "BIG_FILE=big", "--fd", "NUL_FILE=nul", "sh", "-c", script)
+    assert shim.output(*words).split() == [b"200000", b"1", b"200001"]
+
+
+def test_a_template_s_problem_is_taught_as_well(shim: Shim, secret, tmp_path: Path) -> None:
+    """The line has a place in the template in front; what mends it is the same."""
+    secret("api-key", b"")
+    (tmp_path / "t.yaml").write_text('a: "<<api_key>>"\n')
+    spec = f"{tmp_path}/t.yaml:/dev/shm/no-such-file.yaml"
+    first = report(shim, "--render", spec, "sh")["errors"][0]
+    assert first["message"].startswith(f"{tmp_path}/t.yaml:1:5: secret api-key is empty: ")
+    assert "docker secret create api-key" in first["remedies"]["Swarm"]
+
+
 def test_systemd_credentials(shim: Shim) -> None:
     """Where the mount is systemd's, the remedy is a line of the unit."""
     env = {b"CREDENTIALS_DIRECTORY": bytes(shim.mount)}

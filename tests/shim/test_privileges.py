@@ -162,6 +162,23 @@ def test_a_python_without_ctypes_starts_nothing(shim: Shim, tmp_path: Path, opti
     assert shim.output("--no-env", "echo", "ok") == b"ok\n"
 
 
+def test_inheritable_capabilities_need_ctypes_to_go(shim: Shim, tmp_path: Path) -> None:
+    """Where they cannot be taken away, --user starts nothing."""
+    need_root()
+    export(tmp_path / "shim")
+    (tmp_path / "shim" / "ctypes.py").write_text("raise ImportError('No module named _ctypes')\n")
+    shim.launcher = tmp_path / "shim" / "secretkit-entrypoint"
+    command = shim.argv("--no-env", "--user", "65534:65534", "true")
+    argv = [need_program("setpriv"), "--inh-caps", "+net_raw", *command]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+    assert done.returncode == 125
+    assert done.stderr.decode() == (
+        "secretkit-entrypoint: error: --user: it needs Python's module ctypes, which does not work "
+        "here: use a Python that has it, or leave it to the engine (docker from 20.10.14 on gives "
+        "no inheritable capabilities)\n"
+    )
+
+
 def test_without_proc_privileges_cannot_be_verified(shim: Shim) -> None:
     """No /proc, as in a bare chroot: refused rather than believed."""
     need_root()
