@@ -226,17 +226,23 @@ def add(level, key, text, origin):
 
 
 def read_entry(kind, text, origin):
-    """An Entry of a `kind` from how its syntax writes it."""
+    """An Entry of a `kind` from how its syntax writes it.
+
+    A message repeats no text behind a `=`, as a password may stand there by mistake.
+    """
     files, *settings = text.split(b",")
     required = files.split(b":")
-    if len(required) != len(kind.REQUIRED) or b"" in required:
+    first = show(files.partition(b"=")[0])
+    if len(required) != len(kind.REQUIRED) or b"" in required or first in kind.OPTIONAL:
         raise ShimError(
-            f"{origin} takes {kind.syntax}, not {show(text)} "
+            f"{origin} takes {kind.syntax}, not {first} "
             "(for paths with a colon or a comma use the config file)"
         )
     entry = kind(*required)
     for setting in settings:
-        key, _, value = setting.partition(b"=")
+        key, equals, value = setting.partition(b"=")
+        if not equals:
+            raise ShimError(f"{origin} {show(files)}: a setting is NAME=VALUE, without a comma")
         name = show(key)
         if name not in kind.OPTIONAL:
             close = did_you_mean(name, kind.OPTIONAL)

@@ -302,6 +302,21 @@ def test_what_is_asked_wrongly_is_said(stocked: Shim, settings: str, part: str) 
     assert part in problem
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=hunter2,ca=roots",
+        "/dev/shm/a:b.p12,password=hunter2,ca=roots",
+        "/dev/shm/k.p12,ca=roots,password=h,hunter2",
+        "/dev/shm/k.p12,ca=roots,password=hunter2/",
+        "/dev/shm/k.p12,ca=roots,password=hunter2 with more than a name has",
+    ],
+)
+def test_a_password_in_place_of_a_name_is_not_shown(stocked: Shim, text: str) -> None:
+    """Whoever writes the password itself into the option does not find it in the log."""
+    assert "hunter2" not in "".join(stocked.problems("--keystore", text, "true"))
+
+
 def test_optional_secrets_may_be_missing(stocked: Shim, jvm: Jvm, tmp_path: Path) -> None:
     """What is optional and missing is left out; a keystore of nothing is refused."""
     (stocked.mount / "roots").unlink()
