@@ -57,6 +57,10 @@ FORBIDDEN = {
     "php": lambda value: False,
     "python": lambda value: not _is_utf8(value),
     "js": lambda value: not _is_utf8(value),
+    "nginx": lambda value: b"\0" in value or b"$" in value,
+    "haproxy": lambda value: b"\0" in value or value == b"",
+    "httpd": lambda value: b"\0" in value or b"\n" in value or b"${" in value,
+    "redis": lambda value: False,
 }
 
 
