@@ -74,11 +74,8 @@ def is_reference(text):
 
     A pointer with spaces or quotes, ``<``, ``>``, ``|`` or a backslash is left to Jinja2.
     """
-    name, hash_, pointer = text.partition("#")
-    if not hash_:
-        return is_name(name)
-    printable = pointer.isprintable() and _NO_POINTER.isdisjoint(pointer)
-    return is_name(name) and pointer[:1] == "/" and printable
+    name, _, pointer = text.partition("#")
+    return is_name(name) and pointer.isprintable() and _NO_POINTER.isdisjoint(pointer)
 
 
 def _is_filter(name):
