@@ -10,6 +10,7 @@ arithmetic, subscripts), it refuses everything that follows.
 import re
 
 from . import MARK, RefusedError
+from .lexer import Lexer, LostError
 
 BARE = "bare"
 SINGLE = "inside single quotes"
@@ -29,10 +30,6 @@ _CHANGES_ALL = re.compile(r"\\?(alias|(?:declare|typeset|local)[ \t](?:.*[ \t])?
 _SUBSCRIPT = re.compile(r"\[[\w$@*!^.,:+-]*\]")
 
 
-class _LostError(Exception):
-    """The lexer cannot tell what follows."""
-
-
 def encode(value, place):
     """`value` (bytes, any encoding) quoted for `place`; RefusedError for NUL."""
     if b"\0" in value:
@@ -47,80 +44,66 @@ def encode(value, place):
 
 def places(text):
     """The place of each MARK: BARE, SINGLE, DOUBLE, or RefusedError."""
-    lexer = _Lexer(text)
-    try:
-        lexer.script()
-    except _LostError as lost:
-        rest = text.count(MARK) - len(lexer.found)
-        lexer.found += [
-            RefusedError(f"it stands after {lost}, from where quoting is uncertain")
-        ] * rest
-    return lexer.found
+    return _Lexer(text).places()
 
 
-class _Lexer:
-    """Goes over a script once; `at` is the offset, `found` the places so far."""
-
+class _Lexer(Lexer):
     def __init__(self, text):
-        self.text = text
-        self.at = 0
-        self.found = []
+        super().__init__(text)
         self.documents = []  # here-documents whose bodies begin on the next line
-        self.word = 0  # where a piece of a word ended: no word begins there
+        self.word_end = 0  # where a piece of a word ended: no word begins there
         self.refusal = None  # for all that follows on this line
 
     def take(self, end, place):
-        """Go on to `end`; every MARK on the way stands at `place`."""
-        self.found += [self.refusal or place] * self.text.count(MARK, self.at, end)
-        self.at = end
+        super().take(end, self.refusal or place)
 
     def find(self, closing, start, name):
         end = self.text.find(closing, start)
         if end < 0:
-            raise _LostError(name + " that nothing closes")
+            raise LostError(name + " that nothing closes")
         return end
 
-    def script(self):
+    def run(self):
         text = self.text
         while self.at < len(text):
             char, start = text[self.at], self.at
-            if self.at != self.word or self.at == 0:
+            if self.at != self.word_end or self.at == 0:
                 self.begin()
             if char == "\n":
                 self.at += 1
                 self.refusal = None
                 self.bodies()
-            elif char == "#" and (self.at == 0 or self.at != self.word):
+            elif char == "#" and (self.at == 0 or self.at != self.word_end):
                 if text[self.at - 1] == ")":
-                    raise _LostError("a `#` behind a parenthesis")
+                    raise LostError("a `#` behind a parenthesis")
                 end = text.find("\n", self.at)
                 self.take(len(text) if end < 0 else end, RefusedError("it stands in a comment"))
             elif char == "<" and text.startswith("<<", self.at):
                 self.redirection()
             elif text.startswith("((", self.at):
-                raise _LostError("arithmetic in `((`")
+                raise LostError("arithmetic in `((`")
             elif char == "[" and not self.is_test():
                 subscript = _SUBSCRIPT.match(text, self.at)
                 if subscript is None:
-                    raise _LostError("a `[` that may begin a subscript")
-                self.at = self.word = subscript.end()
+                    raise LostError("a `[` that may begin a subscript")
+                self.at = self.word_end = subscript.end()
             else:
                 self.piece(char, BARE)
                 if char not in _WORD_ENDS:
-                    self.word = self.at
+                    self.word_end = self.at
                 if self.documents and "\n" in text[start : self.at]:
-                    raise _LostError("a line break in a word behind a here-document's")
+                    raise LostError("a line break in a word behind a here-document's")
 
     def begin(self):
         """At what may be the first character of a word: look whether it reads others as code."""
         changes = _CHANGES_ALL.match(self.text, self.at)
         if changes is not None:
-            raise _LostError(f"`{changes[0].split()[0]}`")
+            raise LostError(f"`{changes[0].split()[0]}`")
         command = _READS_CODE.match(self.text, self.at)
         if command is None:
             return
         if command[1] == "[[" and self.text.find("]]", self.at, self.line_end()) < 0:
-            raise _LostError("`[[` of several lines")
+            raise LostError("`[[` of several lines")
         self.refusal = RefusedError(
             f"it stands on a line with `{command[1]}`, which may run it as code; {_VARIABLE}"
         )
@@ -132,7 +115,7 @@ class _Lexer:
     def is_test(self):
         """Whether the `[` here is a command (or `[[`), and neither subscript nor pattern."""
         text, at = self.text, self.at
-        if at == self.word and at > 0 and text[at - 1] != "[":
+        if at == self.word_end and at > 0 and text[at - 1] != "[":
             return False
         behind = at + 2 if text[at + 1 : at + 2] == "[" else at + 1
         return text[behind : behind + 1] in _SPACE
@@ -141,7 +124,7 @@ class _Lexer:
         """One character, escape, quoted string or expansion of a word."""
         text = self.text
         if text.startswith("\\\n", self.at):
-            raise _LostError("a line that a backslash continues")
+            raise LostError("a line that a backslash continues")
         if char == "\\":
             self.take(min(self.at + 2, len(text)), RefusedError("a backslash stands before it"))
         elif char == "'" and place == BARE:
@@ -153,7 +136,7 @@ class _Lexer:
         elif char == "`":
             end = self.find("`", self.at + 1, "a backquote") + 1
             if "\\" in text[self.at : end]:
-                raise _LostError("a backslash in backquotes")
+                raise LostError("a backslash in backquotes")
             self.take(end, RefusedError(f"it stands in backquotes; {_VARIABLE}"))
         else:
             self.take(self.at + 1, place)
@@ -166,7 +149,7 @@ class _Lexer:
                 self.at += 1
                 return
             self.piece(char, DOUBLE)
-        raise _LostError("a double quote that nothing closes")
+        raise LostError("a double quote that nothing closes")
 
     def dollar(self, place):
         text, start = self.text, self.at
@@ -182,10 +165,10 @@ class _Lexer:
             # bash reads escapes here, dash does not: they may disagree about where it ends.
             end = self.find("'", start + 2, "a single quote") + 1
             if "\\" in text[start:end]:
-                raise _LostError("a backslash in $'...'")
+                raise LostError("a backslash in $'...'")
             self.take(end, RefusedError("it stands in $'...'; remove the `$`"))
         elif following == "[":
-            raise _LostError("arithmetic in `$[`")
+            raise LostError("arithmetic in `$[`")
         elif following == MARK:
             self.take(start + 2, RefusedError("a `$` stands before it"))
         else:
@@ -207,18 +190,18 @@ class _Lexer:
                 self.at += 1
                 return
             if closing == ")" and text.startswith("case", self.at):
-                raise _LostError("a `case` in $(...)")
+                raise LostError("a `case` in $(...)")
             if text.startswith("<<", self.at) or (closing == ")" and char == "#"):
-                raise _LostError("a comment or here-document in an expansion")
+                raise LostError("a comment or here-document in an expansion")
             if char == "(" and closing == ")":
                 self.at += 1
                 self.nested(")")
             elif closing == "}" and char == "'":
                 # Inside "${…}" shells disagree whether a single quote quotes.
-                raise _LostError("a single quote in ${...}")
+                raise LostError("a single quote in ${...}")
             else:
                 self.piece(char, BARE)
-        raise _LostError("an expansion that nothing closes")
+        raise LostError("an expansion that nothing closes")
 
     def redirection(self):
         """``<<WORD``, ``<<-WORD`` or ``<<<``, which is an operator before an ordinary word."""
@@ -242,7 +225,7 @@ class _Lexer:
         word = word[1:] if word[:1] == "\\" else word
         if not word or not _NAME.issuperset(word):
             # Also an arithmetic shift such as $((1 << 2)), which has no word.
-            raise _LostError("`<<` with a word that is not a plain name")
+            raise LostError("`<<` with a word that is not a plain name")
         self.documents.append((word, tabs))
         self.at = end
 
@@ -251,12 +234,12 @@ class _Lexer:
         for word, tabs in self.documents:
             while True:
                 if self.at >= len(text):
-                    raise _LostError("a here-document that nothing closes")
+                    raise LostError("a here-document that nothing closes")
                 end = text.find("\n", self.at)
                 end = len(text) if end < 0 else end
                 line = text[self.at : end]
                 if line.endswith("\\"):
-                    raise _LostError("a line in a here-document that a backslash continues")
+                    raise LostError("a line in a here-document that a backslash continues")
                 self.take(
                     min(end + 1, len(text)),
                     RefusedError(f"it stands in a here-document; {_VARIABLE}"),
