@@ -78,10 +78,10 @@ def write(kind, password, own, trusted):
         contents += [name.encode(), certificate]
 
     def salt(purpose):
-        """32 bytes that are another's for every purpose (bytes) and every other content.
+        """32 bytes that are others for another purpose (bytes) and for any other content.
 
-        They come from the content, and nobody learns of the key from them. The password is not in
-        them: it would be found by trying, without the iterations that make this slow.
+        They come from the content, and tell nothing of the key. The password is not in them: it
+        would be found by trying, without the iterations that make this slow.
         """
         parts = (der.tlv(der.OCTETS, part) for part in (purpose, *contents))
         return hmac.new(key, b"".join(parts), "sha256").digest()

@@ -34,7 +34,8 @@ class Key:
         (integer, _, _), (_, algorithm, _), (octets, secret, _) = fields[:3]
         if integer != der.INTEGER or octets != der.OCTETS:
             raise ValueError("no PKCS #8")
-        self.pkcs8 = pkcs8
+        # Without what RFC 5958 appends, such as a public key, which Java 11 does not read.
+        self.pkcs8 = private_key_info(fields[1][2], secret)
         self.kind = kind_of(algorithm)
         self.public = None
         if self.kind == RSA:
@@ -139,9 +140,9 @@ def private_key(content):
     try:
         encoded = decode(lines)
         if label == "RSA PRIVATE KEY":  # RFC 8017, A.1.2
-            encoded = pkcs8(der.sequence(RSA, der.NULL), encoded)
+            encoded = private_key_info(der.sequence(RSA, der.NULL), encoded)
         elif label == "EC PRIVATE KEY":  # RFC 5915
-            encoded = pkcs8(der.sequence(EC, curve(encoded)), encoded)
+            encoded = private_key_info(der.sequence(EC, curve(encoded)), encoded)
         return Key(encoded)
     except (ValueError, IndexError):
         raise ValueError(
@@ -150,8 +151,8 @@ def private_key(content):
         ) from None
 
 
-def pkcs8(algorithm, key):
-    """A PrivateKeyInfo (RFC 5208): `algorithm` and `key` are DER."""
+def private_key_info(algorithm, key):
+    """A PrivateKeyInfo (RFC 5208) of an AlgorithmIdentifier and what that wants as a key (DER)."""
     return der.sequence(der.integer(0), algorithm, der.tlv(der.OCTETS, key))
 
 
