@@ -114,9 +114,15 @@ PLACES = [
 def test_a_lexer_tells_the_place(format_name: str, template: str, expected: str) -> None:
     """Every placeholder gets the quoting around it, or is refused."""
     places = formats.module(format_name).places(template.replace("@", "\0"))
-    names = ["-" if isinstance(place, formats.RefusedError) else str(place) for place in places]
-    short = " ".join(names).replace("inside ", "").replace(" quotes", "").replace(", literal", "=")
-    assert expected == short
+    names = [
+        "-"
+        if isinstance(place, formats.RefusedError)
+        # "inside double quotes" is "double"
+        else place.replace("inside ", "").replace(" quotes", "")
+        + "=" * getattr(place, "literal", False)
+        for place in places
+    ]
+    assert expected == " ".join(names)
 
 
 # A template, and values that are refused in it, each for what its server would make of it.

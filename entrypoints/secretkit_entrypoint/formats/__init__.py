@@ -29,11 +29,11 @@ _DIGITS = frozenset("0123456789abcdefABCDEF" + MARK)
 
 
 class Place(str):
-    """A place, by its name, on a line that can take `room` bytes of an encoded value."""
+    """A place, by its name, and what else `encode` of its format must know, as attributes."""
 
-    def __new__(cls, name, room):
+    def __new__(cls, name, **known):
         self = str.__new__(cls, name)
-        self.room = room
+        self.__dict__.update(known)
         return self
 
 

@@ -32,7 +32,7 @@ def places(text):
         if MARK in line:
             room = (_LINE - len(line.encode("utf-8", "surrogateescape"))) // line.count(MARK)
             found += [
-                place if isinstance(place, RefusedError) else Place(place, room)
+                place if isinstance(place, RefusedError) else Place(place, room=room)
                 for place in _line(line.strip(" \t\r"))
             ]
     return found

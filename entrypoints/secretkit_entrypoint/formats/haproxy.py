@@ -7,7 +7,7 @@ expression, as a condition.
 
 import re
 
-from . import MARK, RefusedError
+from . import MARK, Place, RefusedError
 
 ALONE = "name \0"
 
@@ -24,31 +24,14 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([\\\"'# tnr]))")
 _CONTROL = {"t": "\t", "n": "\n", "r": "\r"}
 # A whole reference to a variable of the environment. A value right behind $NAME would extend it.
 _VARIABLE = re.compile(r"\$(?:\{\.?\w+(?:-[^}\0]*)?\}|\.?\w+(?![\w\0]))", re.ASCII)
-# What a log format or an expression goes on with: %, %name, %{...}name, %[... or (...
-_OPEN = re.compile(r"%(?:\{[^}]*\}?)?(?:\w*|\[[^\]]*)\Z|\([^)]*\Z", re.ASCII)
+# What may go on, in a log format or an expression: `%[`, `(`, or %, %name, %{...}name at the end.
+_OPEN = re.compile(r"%\[|\(|%(?:\{[^}]*\}?)?\w*\Z", re.ASCII)
 _PATTERN = re.compile(r"\nreplace-|\n(rstring|rstatus|regex|reg)\n|_reg\n")
 _REMEDY = "write `setenv NAME <<...>>` in the section global, and %[env(NAME)] here"
 
 
-class Place:
-    """Where a value stands: one of the constants, and what else decides.
-
-    `literal`: whether a `%` means itself here. `alone`: whether the word has no other text.
-    """
-
-    __slots__ = ("alone", "literal", "quotes")
-
-    def __init__(self, quotes, literal, alone):
-        self.quotes = quotes
-        self.literal = literal
-        self.alone = alone
-
-    def __str__(self):
-        return self.quotes + ", literal" if self.literal else self.quotes
-
-
 def places(text):
-    """The place of each MARK: a Place or RefusedError."""
+    """The place of each MARK: one of the constants or RefusedError."""
     found = []
     for line in text.split("\n"):
         if MARK in line:
@@ -65,9 +48,10 @@ def _line(line):
     found = []
     for index, word in enumerate(words):
         for at, quotes in word.marks:
-            alone = not word.text.strip(MARK)
-            place = Place(quotes, _is_literal(texts, index), alone)
-            found.append(_refused(texts, index, at) or place)
+            found.append(
+                _refused(texts, index, at)
+                or Place(quotes, literal=_is_literal(texts, index), alone=not word.text.strip(MARK))
+            )
     return found + [RefusedError(why)] * (line.count(MARK) - len(found))
 
 
@@ -162,7 +146,7 @@ def _refused(words, index, at):
     if _PATTERN.search(before):
         return RefusedError("it stands where a regular expression may stand")
     if not _is_literal(words, index) and _OPEN.search(words[index], 0, at):
-        return RefusedError(f"it stands in an expression or a log format; {_REMEDY}")
+        return RefusedError(f"it stands in, or behind, what may be an expression; {_REMEDY}")
     return None
 
 
@@ -174,7 +158,7 @@ def encode(value, place):
         raise RefusedError("it is empty, which HAProxy takes for no word at all")
     if b"%" in value and not place.literal:
         raise RefusedError(f"it holds a `%`, which may begin a log format here; {_REMEDY}")
-    if place.quotes == SINGLE:
+    if place == SINGLE:
         if b"'" in value or b"\n" in value or b"\r" in value:
             raise RefusedError(
                 "it holds a single quote or a line break, which single quotes cannot; use double "
@@ -182,4 +166,4 @@ def encode(value, place):
             )
         return value
     written = b"".join(map(_ESCAPED.__getitem__, value))
-    return b'"' + written + b'"' if place.quotes == BARE else written
+    return b'"' + written + b'"' if place == BARE else written

@@ -7,7 +7,7 @@ a format, an expression, a pattern: a few are known to take them as they are.
 
 import re
 
-from . import MARK, PART, RefusedError
+from . import MARK, PART, Place, RefusedError
 
 ALONE = "name \0"
 
@@ -33,25 +33,8 @@ _RAW_BLOCKS = (("<macro", "</macro>"), ("<perl", "</perl>"))
 _PREFIXES = (b"exec:", b"expr=")
 
 
-class Place:
-    """Where a value stands: one of the constants, and what else decides.
-
-    `literal`: whether a `%` or backslash means itself. `first`: whether it begins its word.
-    """
-
-    __slots__ = ("first", "literal", "quotes")
-
-    def __init__(self, quotes, literal, first):
-        self.quotes = quotes
-        self.literal = literal
-        self.first = first
-
-    def __str__(self):
-        return self.quotes + ", literal" if self.literal else self.quotes
-
-
 def places(text):
-    """The place of each MARK: a Place, PART, or RefusedError."""
+    """The place of each MARK: one of the constants, PART, or RefusedError."""
     found = []
     raw = None  # how a block ends that another reader has: "</macro>"
     lines = iter(text.split("\n"))
@@ -148,7 +131,7 @@ def _place(line, at, word, offset, quotes, name):
         return RefusedError("the text before it may begin `exec:` or `expr=`")
     if quotes == BARE and word != MARK:
         return PART if literal else RefusedError("put quotes around the whole word")
-    return Place(quotes, literal, not before and name != "setenv")
+    return Place(quotes, literal=literal, first=not before and name != "setenv")
 
 
 def _begins(text):
@@ -170,6 +153,6 @@ def encode(value, place):
     if place.first and value[:5].lower() in _PREFIXES:
         raise RefusedError("it begins with `exec:` or `expr=`, which httpd may run or evaluate")
     value = value.replace(b"\\", b"\\\\")
-    quote = b"'" if place.quotes == SINGLE else b'"'
+    quote = b"'" if place == SINGLE else b'"'
     value = value.replace(quote, b"\\" + quote)
-    return quote + value + quote if place.quotes == BARE else value
+    return quote + value + quote if place == BARE else value

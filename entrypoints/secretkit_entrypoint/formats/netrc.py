@@ -38,7 +38,7 @@ def places(text):
             line_places = [RefusedError(lost)] * marks
         room = (_LINE - len(line.encode("utf-8", "surrogateescape"))) // max(marks, 1)
         found += [
-            place if isinstance(place, RefusedError) else Place(place, room)
+            place if isinstance(place, RefusedError) else Place(place, room=room)
             for place in line_places
         ]
     return found
@@ -104,11 +104,10 @@ def encode(value, place):
     text = utf8(value)
     if "\n" in text or "\r" in text or "\0" in text:
         raise RefusedError("it holds a line break or a NUL, which curl and Python read differently")
-    if place in (BARE, QUOTED):
-        if text == "":
-            raise RefusedError("it is empty, and curl takes that for no value")
-        if text.lower() in _KEYWORDS:
-            raise RefusedError("it is a keyword of the format, and curl takes it for one")
+    if text == "" and place != DOUBLE:
+        raise RefusedError("it is empty, and curl takes that for no value")
+    if text.lower() in _KEYWORDS and place in (BARE, QUOTED):
+        raise RefusedError("it is a keyword of the format, and curl takes it for one")
     if not _HARMLESS.issuperset(text):
         if place == WORD:
             raise RefusedError(

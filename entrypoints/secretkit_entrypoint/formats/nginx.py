@@ -7,7 +7,7 @@ block are never expanded.
 
 import re
 
-from . import MARK, PART, RefusedError
+from . import MARK, PART, Place, RefusedError
 
 ALONE = "name \0;"
 
@@ -37,25 +37,8 @@ _WORDS = {
 _OPEN_VARIABLE = re.compile(r"\$(\w*|\{[^}]*)\Z", re.ASCII)
 
 
-class Place:
-    """Where a value stands: one of the constants, and what else decides.
-
-    `literal`: whether nginx leaves a `$` alone here. `room`: the bytes that a value may take.
-    """
-
-    __slots__ = ("literal", "quotes", "room")
-
-    def __init__(self, quotes, literal, room):
-        self.quotes = quotes
-        self.literal = literal
-        self.room = room
-
-    def __str__(self):
-        return self.quotes + ", literal" if self.literal else self.quotes
-
-
 def places(text):
-    """The place of each MARK: a Place, PART, or RefusedError."""
+    """The place of each MARK: one of the constants, PART, or RefusedError."""
     found = []
     blocks = [""]  # names of the directives whose blocks are open
     words = []
@@ -135,6 +118,7 @@ def _refused(words, index):
 
 
 def _word(word, count, literal):
+    """The places in a word with `count` values; `literal`: nginx leaves a `$` alone there."""
     found = []
     escaped = [escape.end() - 1 for escape in _ESCAPE.finditer(word.text)]
     room = (_LIMIT - len(word.text.encode("utf-8", "surrogateescape"))) // count
@@ -148,7 +132,7 @@ def _word(word, count, literal):
         elif word.quotes == BARE and word.text != MARK:
             found.append(PART)
         else:
-            found.append(Place(word.quotes, literal, room))
+            found.append(Place(word.quotes, literal=literal, room=room))
     return found
 
 
@@ -163,8 +147,8 @@ def encode(value, place):
         )
     for char, letter in ((b"\\", b"\\"), (b"\t", b"t"), (b"\r", b"r"), (b"\n", b"n")):
         value = value.replace(char, b"\\" + letter)
-    quote = b"'" if place.quotes == SINGLE else b'"'
+    quote = b"'" if place == SINGLE else b'"'
     value = value.replace(quote, b"\\" + quote)
     if len(value) > place.room:
         raise RefusedError(f"it is too long: nginx takes about {_LIMIT} bytes in one parameter")
-    return quote + value + quote if place.quotes == BARE else value
+    return quote + value + quote if place == BARE else value
