@@ -233,6 +233,13 @@ def test_psql_logs_in_with_what_the_shim_rendered(by: str, tmp_path: Path) -> No
 # --- curl and Python's netrc
 
 
+@pytest.mark.parametrize("word", ['<<v>>"', "<<v>>#", "<<v>>", '"<<v>>"', "a-<<v>>"])
+def test_an_empty_value_leaves_no_quote_and_no_comment_behind(word: str, tmp_path: Path) -> None:
+    """The text beside it would become the beginning of a word; and curl knows no empty values."""
+    (problem,) = problems(tmp_path, f"machine h password {word}", {"v": b""}, format_name="netrc")
+    assert "it is empty" in problem
+
+
 def test_a_value_that_is_a_keyword_would_hide_another_login(tmp_path: Path) -> None:
     """curl looks for keywords in the entries of other machines, so such values are refused."""
     need_program("curl")
