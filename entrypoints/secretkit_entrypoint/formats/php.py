@@ -21,7 +21,7 @@ _OPERATORS = frozenset(("return", "echo", "print", "case", "and", "or", "xor"))
 _TOKENS = ("->", "::", "=>")
 _LINE_COMMENT_END = re.compile(r"\n|\?>|\Z")
 _DOCUMENT = re.compile(r"<<<[ \t]*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\1\n")
-_SIMPLE_CODE = re.compile(r"[^{}'\"`#/\\?<\n]*")
+_SIMPLE_CODE = re.compile(r"(?:[^{}'\"`#/\\?<\n]|'[^'\"\\{}\n]*')*")
 _JOIN = 'end the string and add the value with `.`: "..." . <<...>>'
 
 

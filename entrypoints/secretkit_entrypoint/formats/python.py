@@ -19,6 +19,7 @@ _PREFIXES = frozenset(("r", "u", "b", "f", "t", "br", "rb", "fr", "rf", "tr", "r
 _OPERATORS = frozenset((
     "return", "in", "not", "and", "or", "if", "else", "is", "yield", "await", "assert",
 ))  # fmt: skip
+_NESTING = frozenset("{}\\\n")
 _SHORT = {'"': '\\"', "'": "\\'", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -83,16 +84,16 @@ class _Lexer(Lexer):
         if len(quote) == 1 and breaks(inside):
             self.lose(first, "a quote that is not closed on its line")
         if "f" in prefix or "t" in prefix:
-            _check_fields(inside)
+            _check_fields(inside, quote)
         if text[self.at : self.at + 1] == quote:
             # Behind an empty value this would be three quotes.
             self.lose(first, "a quote that follows a closing one")
 
 
-def _check_fields(inside):
-    """Raise LostError if a format string may go on behind what seemed to close it.
+def _check_fields(inside, quote):
+    """Raise LostError if a format string may go on behind the `quote` that seemed to close it.
 
-    Since Python 3.12 the expressions in its braces may hold the quote that it stands in.
+    Since Python 3.12 the expressions in its braces may hold that quote.
     """
     at = depth = 0
     while at < len(inside):
@@ -103,11 +104,18 @@ def _check_fields(inside):
             at += 1
         elif char in "{}":
             depth += 1 if char == "{" else -1
-        elif depth and char in "\"'\\#":
+        elif depth and char in "\"'":
+            end = inside.find(char, at + 1)
+            if char == quote[0] or end < 0 or inside[end + 1 : end + 2] == char:
+                break
+            if not _NESTING.isdisjoint(inside[at:end]):
+                break
+            at = end
+        elif depth and char in "\\#":
             break
         at += 1
     if depth:
-        raise LostError("a format string with quotes or more in its braces")
+        raise LostError("a format string with nested quotes or more in its braces")
 
 
 def encode(value, place):
