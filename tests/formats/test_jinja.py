@@ -41,6 +41,10 @@ def jinja_render(folder: Path, text: str, destination: str = "out.yaml") -> str:
         ("k: {{ db_password }}", 'k: "canary-7f3a\\"\\\\"'),
         ("k: '{{ secrets[\"db-password\"] }}'", "k: 'canary-7f3a\"\\'"),
         ("{% for n in secrets %}- {{ n }}\n{% endfor %}", '- "db-password"\n- "port"\n- "x.y"\n'),
+        (
+            "{% for n, v in secrets.items() if n != 'x.y' %}{{ n }}: {{ v }}\n{% endfor %}",
+            '"db-password": "canary-7f3a\\"\\\\"\n"port": "5432"\n',
+        ),
         ("{% if secrets.port == '5432' %}k: {{ port }}{% endif %}", 'k: "5432"'),
         ("k: {{ secrets|length }}{# c #}", "k: 3"),
         ("k: {{ port|int + 1 }}", "k: 5433"),
@@ -75,6 +79,10 @@ SIMPLE = st.lists(
                 "{{ x_y|url|verbatim|raw }}",
                 "{{ DB_PASSWORD_value\n}}",
                 "{{ env['HOME']|url }}",
+                "{{ db_password|json|xml }}",
+                "{{ port|shell|verbatim|base64 }}",
+                "{{ x_y|yaml|base64|base64d }}",
+                "{{ db_password|docker_env|json|raw }}",
             ]
         ),
         st.sampled_from(["\n", "\r\n", "\r", " ", "}}", "{", "k: ", "<<port>>", "#", "'", "é"]),
@@ -209,6 +217,12 @@ def test_errors_name_the_line_and_hold_no_value(
             "k: 'canary-7f3a\"\\'",
         ),
         ("{% macro m() %}k: 1\n{% endmacro %}{% if m() %}{{ m() }}{% endif %}", "k: 1\n"),
+        ("{% macro m() %}{% endmacro %}k: {{ m() or port }}", 'k: "5432"'),
+        (
+            "{% set s = namespace() %}{% set s.x %}k: {{ port }}\n{% endset %}"
+            "{% for t in [s.x, nope|default(s.x)] %}{{ t }}{% endfor %}",
+            'k: "5432"\nk: "5432"\n',
+        ),
         (
             "{% for n in [[port]] recursive %}{% for m in n %}- {{ m }}{% endfor %}{% endfor %}",
             '- "5432"',
