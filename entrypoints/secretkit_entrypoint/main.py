@@ -125,9 +125,9 @@ class Start:
 
             self.arguments = substituted(self, problems)
         if settings.watch:
-            from .watching import Plan
-
             with problems:
+                from .watching import Plan
+
                 self.plan = Plan(settings, self.user)
         with problems:
             self.path = command(request, environ)

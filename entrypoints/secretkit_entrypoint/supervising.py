@@ -12,6 +12,9 @@ from .errors import ShimError
 from .main import complain, shielded, tell
 from .process import become
 
+if not hasattr(_signal, "sigtimedwait"):
+    raise ShimError("--watch needs sigtimedwait(2), which this system has not: it is for Linux")
+
 # Every signal that can be blocked. Two or three below SIGRTMIN belong to the C library.
 SIGNALS = frozenset(range(1, 32)).union(range(_signal.SIGRTMIN, _signal.SIGRTMAX + 1)) - {
     _signal.SIGKILL,

@@ -70,7 +70,11 @@ def run(app: App, arguments: list[str]) -> None:
         write_private(folder / "entrypoint.json", config)
         words = [*command(), "--secrets-dir", str(folder / "secrets"), *arguments]
         # An option of the user's goes before what is in the file, and so does a file of theirs.
-        environ = {"SECRETKIT_CONFIG": str(folder / "entrypoint.json"), **os.environ}
+        environ = {
+            "SECRETKIT_CONFIG": str(folder / "entrypoint.json"),
+            "SECRETKIT_WATCH": "0",  # the folder is gone when COMMAND starts
+            **os.environ,
+        }
         allow_cores()
         try:
             os.execve(words[0], words, environ)  # noqa: S606 - no shell is what is wanted

@@ -112,6 +112,15 @@ def test_the_entrypoint_table_is_used(cli: Program, memory: Path) -> None:
     assert json.loads(target.read_bytes()) == {"p": 'a "b"'}
 
 
+def test_run_does_not_watch(cli: Program, memory: Path) -> None:
+    """The values are those of this moment, so with `watch` it becomes COMMAND all the same."""
+    cli.create("db")
+    cli.write("secretkit.toml", '[entrypoint]\nwatch = true\non_change = "signal:HUP"\n')
+    done = cli.ok("run", "--", sys.executable, "-c", PROBE)
+    assert done.json["parent"] == os.getpid()
+    assert done.lines == []
+
+
 def test_killed_while_it_reads(cli: Program, memory: Path) -> None:
     """SIGKILL at any moment leaves no plaintext: the janitor removes the folder."""
     for number in range(20):

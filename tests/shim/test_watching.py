@@ -480,6 +480,16 @@ def test_settings_that_make_no_sense(shim: Shim, option: str, value: str, line: 
     ]
 
 
+def test_a_system_that_cannot_wait_for_signals(brisk: Shim) -> None:
+    """Not Linux: one line, and nothing is started."""
+    text = brisk.launcher.read_text()
+    brisk.launcher.write_text(text.replace("import sys", "import _signal, sys", 1))
+    text = brisk.launcher.read_text().replace("watching.INTERVAL = watching.SETTLE = 0.01", "")
+    brisk.launcher.write_text(text.replace(", watching", "\ndel _signal.sigtimedwait"))
+    lines = brisk.problems("--no-env", "--watch", "true")
+    assert len(lines) == 1 and "it is for Linux" in lines[0]
+
+
 @pytest.mark.parametrize("name", ["usr1", "SIGUSR1", "10"])
 def test_names_of_signals(brisk: Shim, secret, tmp_path: Path, name: str) -> None:
     """As kill(1) and docker write them."""
