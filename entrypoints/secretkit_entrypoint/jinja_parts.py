@@ -1,6 +1,7 @@
 """The files of a Jinja2 template: its own, and those beside it that it names."""
 
 import posix
+from posixpath import realpath
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.meta import TrackingCodeGenerator
@@ -9,7 +10,7 @@ from .errors import ShimError, did_you_mean, show
 from .filters import names as filter_names
 from .jinja_simple import newlines
 from .mount import FLAGS, read_regular, real_path, unreadable
-from .options import decode, encode
+from .options import encode
 from .render import text_of
 
 # Filters that quote for HTML or JSON, or declare text to be quoted.
@@ -35,12 +36,15 @@ class Part:
         self.tree = None
         self.wanted = []
 
-    def where(self, line, name="{{"):
-        """ "file:line:column" of `name`, if the line has it just once; else where it begins."""
+    def column(self, line, name):
+        """Where in a line `name` stands, if it is there just once; else 1."""
         lines = self.text.split("\n", line)
         content = lines[line - 1] if line <= len(lines) else ""
-        column = content.find(name) + 1 if content.count(name) == 1 else 1
-        return f"{self.shown}:{line}:{column}"
+        return content.find(name) + 1 if content.count(name) == 1 else 1
+
+    def where(self, line, name="{{"):
+        """ "file:line:column" of `name`."""
+        return f"{self.shown}:{line}:{self.column(line, name)}"
 
 
 class Parts:
@@ -53,11 +57,11 @@ class Parts:
     def __init__(self, environment, source, shown, text, capture):
         self.parts = {}
         self._environment = environment
-        self._folder, _, name = encode(source).rpartition(b"/")
-        self._folder = self._folder or (b"/" if encode(source)[:1] == b"/" else b".")
+        folder, slash, name = encode(source).rpartition(b"/")
+        self._folder = folder or slash or b"."
         self._capture = capture
         self._problems = []
-        self.main = decode(name)
+        self.main = name.decode("utf-8", "surrogateescape")
         self._add(self.main, shown, text)
         if self._problems:
             raise ShimError(*self._problems)
@@ -110,15 +114,22 @@ class Parts:
             return
         if "/" in name or "\0" in name or name in ("", ".", ".."):
             raise ShimError("only a file in the template's own folder can belong to it")
-        path = self._folder + b"/" + encode(name)
+        file = name.encode("utf-8", "surrogateescape")
+        path = self._folder + b"/" + file
         try:
             text = text_of(self._read(path), show(path))
         except FileNotFoundError:
             if not getattr(node, "ignore_missing", False):
-                close = did_you_mean(name, map(decode, posix.listdir(self._folder)))
-                raise ShimError(f"there is no file {show(path)}{close}") from None
+                raise ShimError(f"there is no file {show(path)}{self._nearly(file)}") from None
         else:
             self._add(name, show(path), text)
+
+    def _nearly(self, file):
+        try:
+            there = posix.listdir(self._folder)
+        except OSError:
+            return ""
+        return did_you_mean(show(file), map(show, there))
 
     def _read(self, path):
         """The content of a file in the folder, or of one there that a link in it leads to."""
@@ -128,9 +139,7 @@ class Parts:
             raise
         except OSError as error:
             raise unreadable("template", path, error) from None
-        folder = posix.open(self._folder, FLAGS)
-        inside = real_path(folder, self._folder).rstrip(b"/") + b"/"
-        posix.close(folder)
+        inside = realpath(self._folder).rstrip(b"/") + b"/"
         if not real_path(descriptor, path).startswith(inside):
             posix.close(descriptor)
             raise ShimError(f"{show(path)} is a link that leaves the folder: put the file there")

@@ -17,7 +17,7 @@ from .errors import ShimError
 from .filters import names as filter_names
 from .jinja_parts import QUOTING, Parts
 from .jinja_values import Rendered, Secrets, UnprintableError, Value, as_value, make_filter
-from .limits import Limits
+from .limits import LateError, Limits
 from .render import Names, Output, nearest
 
 _BIGGEST = 1 << 16  # bits of a number
@@ -85,7 +85,7 @@ class JinjaTemplate:
     def secrets(self):
         """(name, line, column) of every secret that is wanted by name, as written."""
         return [
-            (name, line, int(part.where(line, name).rpartition(":")[2]))
+            (name, line, part.column(line, name))
             for part in self._parts.values()
             for name, line in part.wanted
         ]
@@ -150,7 +150,7 @@ class JinjaTemplate:
                         self._environment.globals[name] = mapping[name]
                     missing |= absent
                     continue  # and see what else is missing
-            except UnprintableError as error:
+            except (UnprintableError, LateError) as error:
                 found = [f"{self._failed_at(error)}: {error}"]
             except RecursionError as error:
                 found = [f"{self._failed_at(error)}: what it calls or includes has no end"]

@@ -9,6 +9,10 @@ SECONDS = 10  # of this process's own CPU time
 MEMORY = 1 << 30  # bytes
 
 
+class LateError(Exception):
+    """The time is over."""
+
+
 class Limits:
     """`with Limits(template):` raises ShimError inside of it where that uses too much.
 
@@ -28,13 +32,15 @@ class Limits:
         if soft < 0 or soft > MEMORY:
             setrlimit(RLIMIT_DATA, (MEMORY, hard))
 
-    def __exit__(self, kind, _error, _traceback):
+    def __exit__(self, kind, error, _traceback):
         _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
         _signal.signal(_signal.SIGVTALRM, self._handler)
         setrlimit(RLIMIT_DATA, self._memory)
         if kind is MemoryError:
             raise ShimError(f"{self.template}: it needs more than 1 GiB of memory") from None
+        if kind is LateError:
+            raise ShimError(f"{self.template}: {error}") from None
 
     def _late(self, _number, _frame):
-        raise ShimError(f"it computes for more than {SECONDS} seconds")
+        raise LateError(f"it computes for more than {SECONDS} seconds")

@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from secretkit_entrypoint import jinja, jinja_simple
+from secretkit_entrypoint import jinja, jinja_simple, limits
 from secretkit_entrypoint.errors import ShimError
 from secretkit_entrypoint.jinja import load_jinja
 from secretkit_entrypoint.render import Target, Template, load
 
-from tests.shim.conftest import Shim, mount, secret, shim
+from secretkit.delivery.shim import export
+from tests.shim.conftest import NOBODY, Shim, mount, open_shim, secret, shim
 
 from . import ENTRYPOINTS
 from .case import Content
 from .test_render import problems, render
 
-__all__ = ["mount", "secret", "shim"]  # fixtures
+__all__ = ["mount", "open_shim", "secret", "shim"]  # fixtures
 
 CANARY = b'canary-7f3a"\\'
 SECRETS = {"db-password": CANARY + b"\n", "port": b"5432", "x.y": b"a\r\n\n"}
@@ -333,6 +334,22 @@ def test_files_of_the_same_folder(text: str, expected: str, tmp_path: Path) -> N
     )
 
 
+def test_a_folder_that_cannot_be_listed(open_shim: Shim) -> None:
+    """For a user who may only search it: files in it are found, and no name is proposed."""
+    export(open_shim.launcher.parent, with_jinja2=True)
+    folder = open_shim.mount.parent / "templates"
+    folder.mkdir()
+    template = folder / "t.j2"
+    words = ["--allow-disk", "--render", f"{template}:/dev/shm/folder-{os.getpid()}.txt"]
+    (folder / "part.j2").write_text("part")
+    folder.chmod(0o711)
+    template.write_text("{% include 'part.j2' %}")
+    open_shim.output(*words, "--check", **NOBODY)
+    template.write_text("{% include 'prat.j2' %}")
+    (problem,) = open_shim.problems(*words, "true", **NOBODY)
+    assert problem == f"{template}:1:1: there is no file {folder}/prat.j2"
+
+
 def test_a_file_beside_it_may_be_a_link_within_the_folder(tmp_path: Path) -> None:
     """As Kubernetes mounts templates: name -> ..data/name -> ..timestamp/name."""
     (tmp_path / "..now").mkdir()
@@ -458,6 +475,17 @@ def test_what_a_template_computes_is_bounded(
     assert bounds() == before
     assert not signal.sigpending()
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def test_what_follows_jinja2_is_bounded() -> None:
+    """Also when Jinja2 is done: encoding and reading back."""
+    for error, expected in (
+        (MemoryError(), "t.j2: it needs more than 1 GiB of memory"),
+        (limits.LateError("late"), "t.j2: late"),
+    ):
+        with pytest.raises(ShimError) as caught, limits.Limits("t.j2"):
+            raise error
+        assert caught.value.problems == (expected,)
 
 
 @pytest.mark.parametrize(
