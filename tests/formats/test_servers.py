@@ -25,6 +25,7 @@ PLACES = [
     ("nginx", 'a b="@";', "part"),
     ("nginx", "a {\n# @ '\nb @;\n} # @", "- bare -"),
     ("nginx", "a b#@;", "part"),
+    ("nginx", "a '@' # @\n \"@\";", "single - double"),
     ("nginx", 'a "\\@" \\@ "\\\\@" "\\"@";', "- - double double"),
     ("nginx", 'a "$@" "${@" "$b@" "${b@" "${b}@";', "- - - - double"),
     ("nginx", "a $@ $b@ ${b}@ @$b;", "- - part part"),

@@ -16,6 +16,7 @@ SINGLE = "inside single quotes"
 BARE = "bare"
 
 _SPACE = " \t\v\f"
+_MOST_WORDS = 64  # MAX_LINE_ARGS
 _ESCAPED = [b"%c" % byte if 0x20 <= byte != 0x7F else b"\\x%02x" % byte for byte in range(256)]
 for _byte in b'"\\$':
     _ESCAPED[_byte] = b"\\%c" % _byte
@@ -132,6 +133,8 @@ def _is_literal(words, index):
 def _refused(words, index, at):
     """Why no value can stand at `at` in `words[index]`, as RefusedError; None if one can."""
     name = words[0]
+    if index >= _MOST_WORDS:
+        return RefusedError(f"HAProxy takes at most {_MOST_WORDS} words in a line")
     if index == 0:
         return RefusedError("it stands in the name of a directive")
     if name[:1] in (".", "[", "$"):

@@ -5,8 +5,6 @@ line before it is read at all, and cannot be escaped. Many directives read their
 a format, an expression, a pattern: a few are known to take them as they are.
 """
 
-import re
-
 from . import MARK, PART, Place, RefusedError
 
 ALONE = "name \0"
@@ -26,7 +24,6 @@ _OTHER_BEGIN = (
     *("rewrite", "sec", "setenvif", "sslpassphrase", "sslrequire", "substitute", "use"),
 )
 _OTHER_END = ("log", "match")
-_EDIT = re.compile(r"""header["']?\s(?:.*[\s"'])?["']?edit[*\s"']""", re.IGNORECASE)  # by a pattern
 # Blocks whose lines are not read as they stand: of mod_macro and mod_perl.
 _RAW_BLOCKS = (("<macro", "</macro>"), ("<perl", "</perl>"))
 # With these at the beginning of a word some directives run a program or evaluate an expression.
@@ -39,17 +36,18 @@ def places(text):
     raw = None  # how a block ends that another reader has: "</macro>"
     lines = iter(text.split("\n"))
     for line in lines:
-        continued = False
-        while line.endswith(("\\", "\\\r")):
-            continued = True
-            line = line.rstrip("\r")[:-1] + next(lines, "")  # noqa: PLW2901 - one line for httpd
+        parts = [line]
+        while parts[-1].endswith(("\\", "\\\r")):
+            parts[-1] = parts[-1].rstrip("\r")[:-1]
+            parts.append(next(lines, ""))
+        line = "".join(parts)  # noqa: PLW2901 - one line for httpd
         lowered = line.strip(_SPACE).lower()
         if raw:
             found += [RefusedError(f"it stands in a block that ends with {raw}")] * line.count(MARK)
             raw = None if lowered.startswith(raw) else raw
         elif lowered.startswith("#"):
             found += [RefusedError("it stands in a comment")] * line.count(MARK)
-        elif continued:
+        elif len(parts) > 1:
             why = "its line ends with a backslash and goes on; write it on one line"
             found += [RefusedError(why)] * line.count(MARK)
         else:
@@ -88,8 +86,12 @@ def _reads_again(name, line):
     """Why a line with the directive `name` (in lower case) takes no value; None if it does."""
     if name.startswith("<"):
         return "it stands in the first line of a section"
-    if name.startswith(_OTHER_BEGIN) or name.endswith(_OTHER_END) or _EDIT.search(line):
+    if name.startswith(_OTHER_BEGIN) or name.endswith(_OTHER_END):
         return "it stands in a directive that reads it by rules of its own"
+    if name.endswith("header"):  # [always] edit NAME PATTERN TEXT
+        actions = [word.strip("\"'") for word in line.lower().split(None, 3)[1:3]]
+        if any(action in ("edit", "edit*") for action in actions):
+            return "it stands behind `edit`, which reads it as a pattern"
     return None
 
 
@@ -136,7 +138,7 @@ def _place(line, at, word, offset, quotes, name):
 
 def _begins(text):
     """Whether `text` begins one of _PREFIXES, or begins with one."""
-    return any(prefix.startswith(text[:5].encode()) for prefix in _PREFIXES)
+    return any(prefix.startswith(text[:5].encode("utf-8", "replace")) for prefix in _PREFIXES)
 
 
 def encode(value, place):

@@ -17,6 +17,7 @@ BARE = "bare"
 
 _SPACE = " \t\r\n"
 _LIMIT = 4000  # bytes of one parameter as written; nginx has a buffer of 4096 (NGX_CONF_BUFFER)
+_TOO_LONG = f"it is too long: nginx takes about {_LIMIT} bytes in one parameter"
 
 # Directives whose parameters are, or may be, regular expressions.
 _PATTERNS = (
@@ -39,7 +40,7 @@ _OPEN_VARIABLE = re.compile(r"\$(\w*|\{[^}]*)\Z", re.ASCII)
 
 def places(text):
     """The place of each MARK: one of the constants, PART, or RefusedError."""
-    found = []
+    found = {}  # by offset, because comments stand between the words of a directive
     blocks = [""]  # names of the directives whose blocks are open
     words = []
     at = 0
@@ -50,10 +51,13 @@ def places(text):
         elif char == "#":
             end = text.find("\n", at)
             end = len(text) if end < 0 else end
-            found += [RefusedError("it stands in a comment")] * text.count(MARK, at, end)
+            if MARK in text[at:end]:
+                comment = RefusedError("it stands in a comment")
+                found.update((mark, comment) for mark in _marks(text, at, end))
             at = end
         elif char in ";{}":
-            found += _directive(words, blocks[-1])
+            for index in range(len(words)):
+                found.update(_word(words, index, blocks[-1] == "geo" and index == 1))
             if char == "{":
                 blocks.append(words[0].text if words else "")
                 if blocks[-1].endswith("_block"):
@@ -68,35 +72,30 @@ def places(text):
             at = words[-1].end
             if at < 0:
                 break
-    why = (
+    lost = RefusedError(
         "it stands in or behind a block of Lua, or what nginx cannot read: no quote or `;` ends it"
     )
-    return found + [RefusedError(why)] * (text.count(MARK) - len(found))
+    return [found.get(mark, lost) for mark in _marks(text, 0, len(text))]
+
+
+def _marks(text, start, end):
+    """The offsets of every MARK in a part of `text`."""
+    return [at for at in range(start, end) if text[at] == MARK]
 
 
 class _Word:
     """A parameter that begins at `start`: its `text` without quotes, as written.
 
-    `quotes` is a constant, `end` the offset behind it (-1: nginx cannot read it).
+    `quotes` is a constant, `first` the offset of its text, `end` the offset behind it (-1: nginx
+    cannot read it).
     """
 
     def __init__(self, text, start):
         self.quotes = _QUOTES.get(text[start], BARE)
         word = _WORDS[self.quotes].match(text, start)
         self.text = word[1] if word else ""
+        self.first = start + (self.quotes != BARE)
         self.end = word.end() if word else -1
-
-
-def _directive(words, block):
-    """The places in a directive, which stands in a block that the directive `block` opened."""
-    found = []
-    for index, word in enumerate(words):
-        count = word.text.count(MARK)
-        if count:
-            refused = _refused(words, index)
-            literal = block == "geo" and index == 1
-            found += [refused] * count if refused else _word(word, count, literal)
-    return found
 
 
 def _refused(words, index):
@@ -117,22 +116,30 @@ def _refused(words, index):
     return None
 
 
-def _word(word, count, literal):
-    """The places in a word with `count` values; `literal`: nginx leaves a `$` alone there."""
-    found = []
+def _word(words, index, literal):
+    """(offset, place) of each MARK in `words[index]`; `literal`: nginx leaves a `$` alone there."""
+    word = words[index]
+    count = word.text.count(MARK)
+    if not count:
+        return []
+    room = (_LIMIT - len(word.text.encode("utf-8", "replace"))) // count
+    refused = _refused(words, index)
+    if refused is None and room <= 0:
+        refused = RefusedError(_TOO_LONG)
     escaped = [escape.end() - 1 for escape in _ESCAPE.finditer(word.text)]
-    room = (_LIMIT - len(word.text.encode("utf-8", "surrogateescape"))) // count
-    for at in range(len(word.text)):
-        if word.text[at] != MARK:
-            continue
-        if at in escaped:
-            found.append(RefusedError("a backslash stands before it"))
+    found = []
+    for at in _marks(word.text, 0, len(word.text)):
+        if refused:
+            place = refused
+        elif at in escaped:
+            place = RefusedError("a backslash stands before it")
         elif not literal and _OPEN_VARIABLE.search(word.text, 0, at):
-            found.append(RefusedError("a variable stands before it; write ${name}"))
+            place = RefusedError("a variable stands before it; write ${name}")
         elif word.quotes == BARE and word.text != MARK:
-            found.append(PART)
+            place = PART
         else:
-            found.append(Place(word.quotes, literal=literal, room=room))
+            place = Place(word.quotes, literal=literal, room=room)
+        found.append((word.first + at, place))
     return found
 
 
@@ -150,5 +157,5 @@ def encode(value, place):
     quote = b"'" if place == SINGLE else b'"'
     value = value.replace(quote, b"\\" + quote)
     if len(value) > place.room:
-        raise RefusedError(f"it is too long: nginx takes about {_LIMIT} bytes in one parameter")
+        raise RefusedError(_TOO_LONG)
     return quote + value + quote if place == BARE else value
