@@ -121,17 +121,24 @@ class Command:
 
     def stop(self):
         """Ends COMMAND, and with `group` all of its group: the stop signal, in the end SIGKILL."""
-        for number in (self._stop_signal, _signal.SIGKILL):
-            until = monotonic() + self._stop_timeout
-            if number == _signal.SIGKILL and self._alive():
-                tell(f"COMMAND has not ended within {self._stop_timeout:g} seconds: it is killed")
-            self.send(number)
-            self.send(_signal.SIGCONT)  # one that is stopped does not end
-            while self._alive():
-                left = until - monotonic()
-                if number != _signal.SIGKILL and left <= 0:
-                    break
-                self._turn(max(left, 1) if self.status is None else GROUP_INTERVAL)
+        self.send(self._stop_signal)
+        self.send(_signal.SIGCONT)  # one that is stopped does not end
+        self._wait_for_all(self._stop_timeout)
+        if self._alive():
+            tell(f"COMMAND has not ended within {self._stop_timeout:g} seconds: it is killed")
+            self.send(_signal.SIGKILL)
+            while self.status is None:
+                self._turn(1)
+            self._wait_for_all(self._stop_timeout)
+
+    def _wait_for_all(self, seconds):
+        """Waits for the end of COMMAND, and with `group` of its group, at most so long."""
+        until = monotonic() + seconds
+        while self._alive():
+            left = until - monotonic()
+            if left <= 0:
+                return
+            self._turn(left if self.status is None else GROUP_INTERVAL)
 
     def send(self, number):
         """Sends a signal to COMMAND, if it still is there."""
@@ -210,4 +217,4 @@ def signal_number(text, origin):
         number = number + int(offset) if right else None
     if number not in SIGNALS | {_signal.SIGKILL}:
         raise ShimError(f"{origin} names no signal that can be sent: write one such as HUP or USR1")
-    return int(number)
+    return number
