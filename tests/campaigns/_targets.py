@@ -17,9 +17,19 @@ with contextlib.ExitStack() as stack:
         import atheris
 
         stack.enter_context(atheris.instrument_imports(include=["secretkit_entrypoint"]))
-    from secretkit_entrypoint import config, formats, jinja_simple, options, placeholders, users
+    from secretkit_entrypoint import (
+        config,
+        formats,
+        jinja_simple,
+        keystore,
+        options,
+        placeholders,
+        references,
+        users,
+    )
     from secretkit_entrypoint.errors import ShimError
     from secretkit_entrypoint.formats import MARK, RefusedError
+    from secretkit_entrypoint.keystore import jks, pem, pkcs12  # noqa: F401 - to be instrumented
     from secretkit_entrypoint.render import Target, Template
 
     MODULES = {name: formats.module(name) for name in formats.NAMES}
@@ -167,6 +177,44 @@ def accounts(data: bytes) -> None:
         users.lookup(text, "--user")
 
 
+def reference(data: bytes) -> None:
+    """Any reference into any content is a value, or an error without content."""
+    _, asked, content = split(data)
+    content += CANARY
+    if CANARY in asked:
+        return
+    try:
+        value = references.resolve(lambda _: content, b"db" + asked)
+    except ShimError as error:
+        no_value_in(error.problems)
+    else:
+        assert isinstance(value, bytes)
+
+
+def keystores(data: bytes) -> None:
+    """Any key, certificates and password are a keystore, or errors without content."""
+    number, last, password = split(data)
+    key, _, others = last.partition(b"\xfe")
+    cert, _, ca = others.partition(b"\xfe")
+    content = {"key": key, "cert": cert, "ca": ca, "password": password + CANARY}
+
+    class Given:
+        def read(self, name: str) -> bytes:
+            return content[name]
+
+    entry = options.Keystore(b"/k.jks" if number & 8 else b"/k.p12")
+    for bit, name in enumerate(content):
+        if number & 1 << bit:
+            setattr(entry, name, name.encode())
+    entry.password = b"password"
+    try:
+        first = keystore.make(entry, Given())
+    except ShimError as error:
+        no_value_in(error.problems)
+    else:
+        assert first == keystore.make(entry, Given())
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "template": template,
     "simple-jinja": simple_jinja,
@@ -174,6 +222,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "arguments": arguments,
     "variables": variables,
     "accounts": accounts,
+    "reference": reference,
+    "keystores": keystores,
     **{f"format-{name}": encoder(name) for name in formats.NAMES},
 }
 

@@ -19,6 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.campaigns import _targets
 from tests.campaigns._targets import CANARY, MODULES, TARGETS
 from tests.formats.cases import CASES
 from tests.formats.values import values
@@ -65,7 +66,7 @@ def _fuzz(name: str, seconds: int, findings: Path) -> tuple[bool, str]:
             [
                 *(sys.executable, "-m", "tests.campaigns._targets", name, corpus),
                 *(f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=4096"),
-                *("-max_len=4096", f"-artifact_prefix={findings}/{name}-"),
+                *("-max_len=8192", f"-artifact_prefix={findings}/{name}-"),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -111,11 +112,33 @@ def _seed(name: str, corpus: Path) -> None:
         (corpus / "0").write_bytes(b"--env=A=a\0--render\0s:d,format=yaml,mode=0400\0--\0cmd\0x")
     if name == "variables":
         (corpus / "0").write_bytes(b"ENV=A=a B=b\0RENDER=s:d,mode=0400\0USER=app\0PRISTINE=1")
+    if name == "reference":
+        for number, asked in enumerate((b"#/user", b"#/a/0/b~1c|base64d", b"|base64d", b"")):
+            content = b'{"user": "x", "a": [{"b/c": "eA=="}]}' if b"#" in asked else b"eA==\n"
+            (corpus / str(number)).write_bytes(b"x" + asked + b"\xff" + content)
+    if name == "keystores":
+        for kind in ("ed25519", "rsa", "ec"):
+            key, cert = _pair(kind)
+            for number, parts in enumerate(((key, cert, cert), (b"", b"", cert), (key, cert, b""))):
+                data = b"\xfe".join(parts) + b"\xff" + b"changeit"
+                for flags in (b"\x07", b"\x0f"):
+                    (corpus / f"{kind}{number}{flags[0]}").write_bytes(flags + data)
     if name == "accounts":
         passwd = b"root:x:0:0::/root:/bin/sh\napp:x:7:8::/:/bin/sh\n"
         (corpus / "0").write_bytes(
             b"x" + passwd + b"\0app:x:8:\nmore:x:9:a,app\n" + b"\xffapp:more"
         )
+
+
+def _pair(kind: str) -> tuple[bytes, bytes]:
+    """A private key and a certificate for it, in PEM."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", kind, "-nodes", "-keyout", "k", "-out", "c"]
+        + (["-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else [])
+        + ["-subj", "/CN=a", "-days", "1"],
+        check=True, capture_output=True, cwd=_targets.SCRATCH,
+    )  # fmt: skip
+    return (_targets.SCRATCH / "k").read_bytes(), (_targets.SCRATCH / "c").read_bytes()
 
 
 def _growth(names: list[str]) -> bool:
