@@ -142,6 +142,24 @@ def test_a_lexer_tells_the_place(
     assert expected == [NO if isinstance(p, formats.RefusedError) else p for p in places]
 
 
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [
+        ("pyproject.toml", "toml"),
+        ("INDEX.HTM", "html"),
+        ("page.xhtml", "xml"),
+        ("config.php", "php"),
+        ("settings.py", "python"),
+        ("config.mjs", "js"),
+        ("config.ts", "text"),
+        ("app.jsx", "text"),
+    ],
+)
+def test_the_suffix_tells_the_format(destination: str, expected: str) -> None:
+    """TypeScript and JSX are not JavaScript; XHTML is XML."""
+    assert expected == formats.by_suffix(destination)
+
+
 def render(folder: Path, text: str, destination: str, **secrets: bytes) -> str:
     (folder / "t").write_text(text, newline="")
     return load(str(folder / "t"), destination).render(Content(secrets), {}).decode()
