@@ -174,6 +174,12 @@ def read_haproxy_setenv(data: bytes, _folder: Path) -> list[bytes]:
     return parts[2::2]
 
 
+def read_haproxy_words(data: bytes, _folder: Path) -> list[bytes]:
+    """The bodies as directives.py reads them: a real HAProxy tries each rule for each request."""
+    lines = directives.haproxy(data.decode("utf-8", "surrogateescape"))
+    return [line[line.index("string") + 1].encode("utf-8", "surrogateescape") for line in lines]
+
+
 def read_haproxy_return(data: bytes, _folder: Path) -> list[bytes]:
     """The bodies that a real HAProxy answers with for /0, /1 ..."""
     with haproxy(b"", b"", data, "s") as connection:
@@ -215,7 +221,8 @@ Group nogroup
 ScriptAlias /e {0}/e
 Include {0}/v
 """
-MODULES = ("mpm_prefork", "authz_core", "env", "cgi", "alias", "headers")
+MODULES = ("mpm_prefork", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic")
+MODULES += ("env", "cgi", "alias", "headers")
 
 
 def read_httpd(data: bytes, _folder: Path) -> list[bytes]:
@@ -281,6 +288,7 @@ READERS: Readers = {
     "nginx map": ("nginx", partial(read_nginx, *NGINX_MAP)),
     "nginx return": ("nginx", partial(read_nginx, *NGINX_RETURN)),
     "nginx geo": ("nginx", partial(read_nginx, *NGINX_GEO)),
+    "haproxy words": (None, read_haproxy_words),
     "haproxy setenv": ("haproxy", read_haproxy_setenv),
     "haproxy return": ("haproxy", read_haproxy_return),
     "haproxy login": ("haproxy", read_haproxy_login),
@@ -321,8 +329,8 @@ CASES: tuple[Case, ...] = (
         "haproxy",
         "double in text",
         f'{_RETURN} "a <<v>> b" if {{ path /№ }}',
-        "haproxy return",
-        (),
+        "haproxy words",
+        ("haproxy return",),
         around=("a ", " b"),
     ),
     Case("haproxy", "password", "user u№ insecure-password <<v>>", "haproxy login", ()),

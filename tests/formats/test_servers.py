@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from base64 import b64encode
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from tests.needs import need_program
 
 from . import directives
 from .cases import READERS, Content
-from .servers import ask, command, get, haproxy, httpd, nginx, redis
+from .servers import ask, command, get, haproxy, httpd, nginx, redis, short_folder
 
 # `@` is a placeholder. "-" stands for a reason, "=" for a place that is not read again.
 PLACES = [
@@ -255,6 +256,35 @@ def test_httpd_takes_a_percent_by_way_of_a_variable(tmp_path: Path) -> None:
         variables = stream.read().split(b"\0")
     assert b"HTTP_X_A=a" + value + b"b" in variables
     assert b"HTTP_X_B=" + plain in variables
+
+
+@pytest.mark.parametrize("password", [NASTY, b"p:$1 %", "pässwörd".encode()])
+def test_a_hash_is_a_password_for_nginx_and_httpd(password: bytes, tmp_path: Path) -> None:
+    """The secret is what `openssl passwd` makes of the password, which is the only one let in."""
+    for program in ("openssl", "nginx", "apache2"):
+        need_program(program)
+    hashing = ["openssl", "passwd", "-6", "-stdin"]
+    hashed = subprocess.run(hashing, input=password, capture_output=True, check=True).stdout
+    requests = [
+        b"GET /e HTTP/1.0\r\nAuthorization: Basic %s\r\n\r\n" % b64encode(b"app:" + word)
+        for word in (password, password + b"x")
+    ]
+    with short_folder() as folder:
+        users = Path(folder) / "users"
+        users.write_bytes(render(tmp_path, "text", "app:<<v>>\n", v=hashed))
+        realms = {
+            nginx: f"""server {{ include listen; auth_basic a; auth_basic_user_file {users};
+              location / {{ try_files /none =204; }} }}""",
+            httpd: f"""<Location /e>\nAuthType Basic\nAuthName a\nAuthUserFile {users}
+              Require valid-user\n</Location>""",
+        }
+        for server, realm in realms.items():
+            statuses = []
+            for request in requests:
+                with server(realm.encode()) as connection, connection.makefile("rb") as stream:
+                    connection.sendall(request)
+                    statuses.append(stream.read().split(b" ")[1])
+            assert [204 if server is nginx else 200, 401] == [int(status) for status in statuses]
 
 
 @pytest.mark.parametrize("template", ["requirepass <<v>>", 'requirepass "<<v>>"'])
