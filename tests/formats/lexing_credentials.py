@@ -83,8 +83,8 @@ require('readline').createInterface({input: process.stdin}).on('line', line => {
     for (const text of JSON.parse(line).split('\\n')) {
         if (!URL.canParse(text)) { found.push(null); continue }
         const u = new URL(text)
-        const parts = [u.protocol, u.username, u.password, u.host, u.hash]
-        parts.push(...(u.pathname + u.search).split(/([/&=?])/))
+        const parts = [u.protocol, u.username, u.password, u.host, u.hash.slice(1)]
+        parts.push(...(u.pathname + '&' + u.search.slice(1)).split(/([/&=])/))
         found.push(parts.map(p => { try { return decodeURIComponent(p) } catch { return p } }))
     }
     console.log(JSON.stringify(found))

@@ -5,6 +5,9 @@ Words are separated by white space; one that needs it stands in double quotes, w
 
 curl looks for ``machine`` and ``default`` in every word of the entries of other machines, quoted or
 not, so a value must not be one of these words, nor any of the other keywords.
+
+Python skips a comment only if no line ended since the word before it, or if that word's own end was
+the line's. Otherwise it takes what follows the ``#`` for keywords: below a word in quotes, for one.
 """
 
 from . import MARK, ODD_LINES, Place, RefusedError, double_quoted, odd_lines, utf8
@@ -17,6 +20,7 @@ BARE = "bare"
 QUOTED = "alone in double quotes"
 DOUBLE = "in double quotes with other text"
 WORD = "in an unquoted word"
+ABOVE_COMMENT = "bare, above a comment"
 
 _TAKES_WORD = ("machine", "login", "user", "account", "password")
 _KEYWORDS = frozenset(_TAKES_WORD + ("default", "macdef"))
@@ -30,12 +34,15 @@ def places(text):
         return [RefusedError(ODD_LINES)] * text.count(MARK)
     found = []
     lost = None  # once set, all that follows is refused
-    for line in text.replace("\r\n", "\n").split("\n"):
+    lines = text.replace("\r\n", "\n").split("\n")
+    for line, below in zip(lines, lines[1:] + [""]):
         marks = line.count(MARK)
         line_places = []
         lost = lost or _line(line, line_places)
         if lost:
             line_places = [RefusedError(lost)] * marks
+        elif line_places[-1:] == [BARE] and line.endswith(MARK) and below.lstrip(" \t")[:1] == "#":
+            line_places[-1] = ABOVE_COMMENT
         room = (_LINE - len(line.encode("utf-8", "surrogateescape"))) // max(marks, 1)
         found += [
             place if isinstance(place, RefusedError) else Place(place, room=room)
@@ -54,7 +61,10 @@ def _line(line, found):
             continue
         if line[at] == "#" and keyword is None:
             found += [RefusedError("it stands in a comment")] * line.count(MARK, at)
-            return "a comment above has a backslash" if "\\" in line[at:] else None
+            first = line[at:].split()[1:2]
+            if "\\" in line[at:] or (first and (first[0] in _KEYWORDS or first[0][0] in '#"')):
+                return "a comment above has a backslash, or begins with a keyword, a quote or a `#`"
+            return None
         end, places_of_word = _word(line, at)
         word = line[at:end]
         if end < 0:
@@ -106,12 +116,17 @@ def encode(value, place):
         raise RefusedError("it holds a line break or a NUL, which curl and Python read differently")
     if text == "" and place != DOUBLE:
         raise RefusedError("it is empty, and curl takes that for no value")
-    if text.lower() in _KEYWORDS and place in (BARE, QUOTED):
+    if text.lower() in _KEYWORDS and place in (BARE, QUOTED, ABOVE_COMMENT):
         raise RefusedError("it is a keyword of the format, and curl takes it for one")
     if not _HARMLESS.issuperset(text):
         if place == WORD:
             raise RefusedError(
                 "it stands beside unquoted text and needs quotes; put both inside double quotes"
+            )
+        if place == ABOVE_COMMENT:
+            raise RefusedError(
+                "it needs quotes, and below these Python's netrc takes a comment for keywords; "
+                "move the comment to the end of a line"
             )
         text = text.replace("\\", "\\\\").replace('"', '\\"')
         text = f'"{text}"' if place == BARE else text
