@@ -139,7 +139,8 @@ def _node(node: object) -> object:
 
 def read_php(data: bytes) -> object:
     """All tokens, of strings what they mean; nothing is run."""
-    return _ask(("php", "-n", "-d", "extension=tokenizer", "-r", PHP), data)
+    options = ("extension=tokenizer", "display_errors=stderr")  # built in, it warns
+    return _ask(("php", "-n", *(f"-d{option}" for option in options), "-r", PHP), data)
 
 
 PHP = r"""

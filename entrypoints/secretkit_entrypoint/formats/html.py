@@ -42,7 +42,8 @@ _ADDRESSES = frozenset((
     "background", "ping", "manifest", "codebase", "cite", "longdesc", "usemap", "icon",
 ))  # fmt: skip
 _CODE = frozenset(("style", "srcdoc", "to", "from", "by", "values", "http-equiv"))
-_CODE_NAMES = ("on", ":", "@", "v-", "ng-", "x-", "hx-")  # the rest: of frameworks
+# Event handlers; the rest is of frameworks.
+_CODE_NAMES = ("on", ":", "@", "v-", "ng-", "data-ng-", "x-", "hx-", "data-hx-")
 _FIXED = ("http://", "https://", "/", "?", "#", "./", "../")  # no address like these is a script
 
 
