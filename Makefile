@@ -37,7 +37,7 @@ lint: $(READY)  ## ruff, mypy --strict, import directions, the shim's Python 3.6
 bench: $(READY)  ## start-up, store and command-line budgets, as ratios measured here
 	@$(BIN)/python -m bench
 
-campaign: $(READY)  ## the long runs: crash, tampering, concurrency, leaks, encoders
+campaign: $(READY)  ## the long runs: python -m tests.campaigns tells their names
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.campaigns $(CAMPAIGN_ARGS)
 
 lock:  ## pin and hash the dependencies anew
