@@ -22,7 +22,7 @@ from pathlib import Path
 from . import directives
 from .case import Case, Readers
 
-BATCH = 500  # requests on their way at a time
+BATCH = 500  # requests or commands on their way at a time
 
 
 @contextmanager
@@ -63,12 +63,17 @@ def unix(path: str) -> socket.socket:
     return connection
 
 
-def ask(connection: socket.socket, requests: list[bytes]) -> list[tuple[int, bytes]]:
-    """Status and body of the answers to HTTP requests (lines and headers, no body)."""
+def ask(
+    connection: socket.socket, requests: list[bytes], at_once: int = 1
+) -> list[tuple[int, bytes]]:
+    """Status and body of the answers to HTTP requests (lines and headers, no body).
+
+    HAProxy may forget the last of several requests that are sent at once.
+    """
     found = []
     with connection.makefile("rb") as stream:
-        for start in range(0, len(requests), BATCH):
-            batch = requests[start : start + BATCH]
+        for start in range(0, len(requests), at_once):
+            batch = requests[start : start + at_once]
             connection.sendall(b"".join(request + b"Host: h\r\n\r\n" for request in batch))
             for _ in batch:
                 status = int(stream.readline().split(b" ")[1])
@@ -81,9 +86,10 @@ def ask(connection: socket.socket, requests: list[bytes]) -> list[tuple[int, byt
     return found
 
 
-def get(connection: socket.socket, count: int) -> list[bytes]:
+def get(connection: socket.socket, count: int, at_once: int = 1) -> list[bytes]:
     """The bodies of /0, /1 ..."""
-    answers = ask(connection, [b"GET /%d HTTP/1.1\r\n" % number for number in range(count)])
+    requests = [b"GET /%d HTTP/1.1\r\n" % number for number in range(count)]
+    answers = ask(connection, requests, at_once)
     assert {status for status, _ in answers} <= {200}
     return [body for _, body in answers]
 
@@ -131,7 +137,7 @@ def read_nginx(entry: bytes, before: bytes, behind: bytes, data: bytes, _: Path)
     if b"%s" in behind:
         behind %= b"\n".join(b"location = /%d { return 200 $g%d; }" % (n, n) for n in range(count))
     with nginx(before + data + behind) as connection:
-        return get(connection, count)
+        return get(connection, count, BATCH)
 
 
 HAPROXY = b"""global
