@@ -183,7 +183,7 @@ def read_haproxy_setenv(data: bytes, _folder: Path) -> list[bytes]:
 def read_haproxy_words(data: bytes, _folder: Path) -> list[bytes]:
     """The bodies as directives.py reads them: a real HAProxy tries each rule for each request."""
     lines = directives.haproxy(data.decode("utf-8", "surrogateescape"))
-    return [line[line.index("string") + 1].encode("utf-8", "surrogateescape") for line in lines]
+    return [line[_RETURN.count(" ") + 1].encode("utf-8", "surrogateescape") for line in lines]
 
 
 def read_haproxy_return(data: bytes, _folder: Path) -> list[bytes]:
@@ -232,12 +232,12 @@ MODULES += ("env", "cgi", "alias", "headers")
 
 
 def read_httpd(data: bytes, _folder: Path) -> list[bytes]:
-    """The variables K0, K1 ... that a real httpd gives to a CGI program."""
+    """The variables or headers K0, K1 ... that a real httpd gives to a CGI program."""
     with httpd(data) as connection, connection.makefile("rb") as stream:
         connection.sendall(b"GET /e HTTP/1.0\r\n\r\n")
         head, _, body = stream.read().partition(b"\r\n\r\n")
     assert b" 200 " in head.partition(b"\r\n")[0]
-    found = dict(pair.split(b"=", 1) for pair in body.split(b"\0")[:-1])
+    found = dict(pair.removeprefix(b"HTTP_").split(b"=", 1) for pair in body.split(b"\0")[:-1])
     return [found[b"K%d" % number] for number in range(sum(key[:1] == b"K" for key in found))]
 
 
@@ -339,11 +339,19 @@ CASES: tuple[Case, ...] = (
         ("haproxy return",),
         around=("a ", " b"),
     ),
+    Case(
+        "haproxy",
+        "log format",
+        f'{_RETURN.replace("string", "lf-string")} "<<v>>" if {{ path /№ }}',
+        "haproxy words",
+        ("haproxy return",),
+    ),
     Case("haproxy", "password", "user u№ insecure-password <<v>>", "haproxy login", ()),
     Case("httpd", "double", 'SetEnv K№ "<<v>>"', "httpd CGI", ()),
     Case("httpd", "single", "SetEnv K№ '<<v>>'", "httpd CGI", ()),
     Case("httpd", "bare", "SetEnv K№ <<v>>", "httpd CGI", ()),
     Case("httpd", "double in text", 'SetEnv K№ "a <<v>> b"', "httpd CGI", (), around=("a ", " b")),
+    Case("httpd", "header", 'RequestHeader set K№ "<<v>>"', "httpd CGI", ()),
     Case("redis", "double", 'user u№ on ">a <<v>> b"', "redis login", (), around=("a ", " b")),
     Case("redis", "single", "user u№ on '><<v>>'", "redis login", ()),
     Case("redis", "bare", "user u№ on ><<v>>", "redis login", ()),
