@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"{case.id:<28} {wrong:>4} of {options.sed} corrupted", flush=True)
         print("\nrandom templates, harmless and nasty values:")
         for format_name in lexing.PIECES:
-            if options.only[:3] in format_name:
+            if any(case.format == format_name for case in cases):
                 failed |= _templates(format_name, options.templates, options.seed, folder)
     return int(failed)
 
