@@ -26,6 +26,7 @@ from functools import lru_cache, partial
 from hashlib import pbkdf2_hmac, sha1, sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from tests.engine import PYTHON
@@ -244,6 +245,15 @@ def role_password(password: bytes) -> bytes:
     return b"'SCRAM-SHA-256$1:%s$%s:%s'" % tuple(keys)
 
 
+def free_port() -> int:
+    """A port that no server has, below those that Linux gives to connections."""
+    while True:
+        port = Random().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 @contextlib.contextmanager
 def postgres(passwords: list[bytes]) -> Iterator[dict[str, str]]:
     """A PostgreSQL with users u0, u1 ... and these passwords; gives the environment of its admin.
@@ -254,7 +264,7 @@ def postgres(passwords: list[bytes]) -> Iterator[dict[str, str]]:
     path = os.pathsep.join([*map(str, folders[-1:]), os.environ["PATH"]])
     initdb, server = shutil.which("initdb", path=path), shutil.which("postgres", path=path)
     need("consumers", bool(initdb and server), "needs a PostgreSQL server")
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         as_user = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
             shutil.chown(folder, "nobody")
@@ -269,9 +279,7 @@ def postgres(passwords: list[bytes]) -> Iterator[dict[str, str]]:
             check=True,
             cwd=folder,
         )
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+        port = free_port()
         log = (Path(folder) / "log").open("wb")
         running = subprocess.Popen(
             [
