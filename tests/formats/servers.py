@@ -48,8 +48,8 @@ def serving(
             connection.settimeout(60)
             yield connection
     finally:
-        process.terminate()
-        process.wait(60)
+        process.kill()  # each is one process, with nothing to tidy up but its folder
+        process.wait()
 
 
 def unix(path: str) -> socket.socket:
@@ -228,7 +228,7 @@ ScriptAlias /e {0}/e
 Include {0}/v
 """
 MODULES = ("mpm_prefork", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic")
-MODULES += ("env", "cgi", "alias", "headers")
+MODULES += ("ldap", "authnz_ldap", "env", "cgi", "alias", "headers")
 
 
 def read_httpd(data: bytes, _folder: Path) -> list[bytes]:

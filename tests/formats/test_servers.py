@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from base64 import b64encode
 from pathlib import Path
@@ -256,6 +257,30 @@ def test_httpd_takes_a_percent_by_way_of_a_variable(tmp_path: Path) -> None:
         variables = stream.read().split(b"\0")
     assert b"HTTP_X_A=a" + value + b"b" in variables
     assert b"HTTP_X_B=" + plain in variables
+
+
+def test_httpd_binds_to_a_directory_with_the_value(tmp_path: Path) -> None:
+    """The password that AuthLDAPBindPassword has is in the request that a directory gets."""
+    need_program("apache2")
+    value = NASTY + b"%{A}e \\t \xff"
+    with socket.create_server(("127.0.0.1", 0)) as directory:
+        realm = f"""<Location /e>
+          AuthType Basic
+          AuthName a
+          AuthBasicProvider ldap
+          AuthLDAPURL ldap://127.0.0.1:{directory.getsockname()[1]}/dc=a
+          AuthLDAPBindDN cn=a
+          AuthLDAPBindPassword <<v>>
+          Require valid-user
+        </Location>"""
+        with httpd(render(tmp_path, "httpd", realm, v=value)) as connection:
+            connection.sendall(b"GET /e HTTP/1.0\r\nAuthorization: Basic YTpi\r\n\r\n")
+            directory.settimeout(60)
+            accepted, _ = directory.accept()
+            with accepted:
+                bind = accepted.recv(4096)
+    # simple [0] OCTET STRING (RFC 4511, 4.2)
+    assert bind.endswith(b"\x80" + bytes([len(value)]) + value)
 
 
 @pytest.mark.parametrize("password", [NASTY, b"p:$1 %", "pässwörd".encode()])

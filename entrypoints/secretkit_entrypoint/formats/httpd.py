@@ -16,7 +16,7 @@ BARE = "bare"
 _SPACE = " \t\v\f\r"
 
 # Directives that take a word as it is. In all others `%` or a backslash may mean something.
-_LITERAL = ("authldapbindpassword", "sessioncryptopassphrase", "setenv")
+_LITERAL = ("authldapbindpassword", "setenv")
 # Directives that read a word as a pattern, a condition, a list, a command or a text of their own:
 # names in lower case, how they begin or end.
 _OTHER_BEGIN = (
