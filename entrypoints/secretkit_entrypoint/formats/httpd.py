@@ -112,23 +112,25 @@ def _word(line, start, name):
     if quotes != BARE and (at >= len(line) or line[end : end + 1] not in ("", *_SPACE)):
         return -1, []
     word = line[first:at]
+    variable = line.find("${")
     return end, [
         RefusedError("a backslash stands before it")
         if offset in escaped
-        else _place(line, offset, word, offset - first, quotes, name)
+        else _place(line, offset, word, offset - first, quotes, name, 0 <= variable < offset)
         for offset in range(first, at)
         if line[offset] == MARK
     ]
 
 
-def _place(line, at, word, offset, quotes, name):
-    """The place of the MARK at `line[at]`, which is `word[offset]`, in the directive `name`."""
+def _place(line, at, word, offset, quotes, name, expands):
+    """The place of the MARK at `line[at]`, which is `word[offset]`, in the directive `name`;
+    `expands` tells whether a ``${`` stands before it."""
     literal = name in _LITERAL
-    if "${" in line[:at] or line[at - 1 : at] == "$":
+    if expands or line[at - 1 : at] == "$":
         return RefusedError("a variable stands before it, and its text could change the quotes")
     if line[at + 1 : at + 2] in ("{", MARK):
         return RefusedError("a `{` or another value follows it, which could make a `${` of both")
-    before = word[:offset].lower()
+    before = word[: min(offset, 5)].lower()
     if name != "setenv" and before and _begins(before):
         return RefusedError("the text before it may begin `exec:` or `expr=`")
     if quotes == BARE and word != MARK:
@@ -137,8 +139,8 @@ def _place(line, at, word, offset, quotes, name):
 
 
 def _begins(text):
-    """Whether `text` begins one of _PREFIXES, or begins with one."""
-    return any(prefix.startswith(text[:5].encode("utf-8", "replace")) for prefix in _PREFIXES)
+    """Whether `text`, at most five characters, is how one of _PREFIXES begins."""
+    return any(prefix.startswith(text.encode("utf-8", "replace")) for prefix in _PREFIXES)
 
 
 def encode(value, place):
