@@ -30,7 +30,14 @@ FUNCTIONS = """
 docker() {
   case $1 in
     build) command docker build --build-arg "BASE=$BASE" "${@:2}" 2>build.log || cat build.log ;;
-    run) command docker run --network none "${@:2}" ;;
+    run)
+      case " $* " in
+        *" --network "*)
+          command docker "$@" 2>run.log; set -- $?
+          grep -v "^WARNING: IPv4 forwarding" run.log >&2
+          return $1 ;;
+        *) command docker run --network none "${@:2}" ;;
+      esac ;;
     *) command docker "$@" ;;
   esac
 }
@@ -92,20 +99,28 @@ class Example:
         self.run("secretkit", "dev", "up")
 
     @contextmanager
-    def container(self, engine: Engine, *options: str) -> Iterator[Container]:
-        """The example's image, built and started with a read-only root."""
+    def image(self, engine: Engine) -> Iterator[str]:
+        """The example's image, built; gives its name."""
         self.run("secretkit", "shim", "export", "shim")
         tag = f"secretkit-test:{token_hex(8)}"
         base = f"BASE={engine.image}"
         engine.docker("build", "--build-arg", base, "--tag", tag, str(self.folder))
-        mount = f"{self.folder}/dev-secrets:/run/secrets:ro"
-        start = ("run", "--detach", "--read-only", "--volume", mount, *options, tag)
-        identity = engine.docker(*start)
         try:
-            yield Container(engine, tag, identity)
+            yield tag
         finally:
-            engine.docker("rm", "--force", identity)
             engine.docker("image", "rm", tag)
+
+    @contextmanager
+    def container(self, engine: Engine, *options: str) -> Iterator[Container]:
+        """The example's image, built and started with a read-only root."""
+        mount = f"{self.folder}/dev-secrets:/run/secrets:ro"
+        with self.image(engine) as tag:
+            start = ("run", "--detach", "--read-only", "--volume", mount, *options, tag)
+            identity = engine.docker(*start)
+            try:
+                yield Container(engine, tag, identity)
+            finally:
+                engine.docker("rm", "--force", identity)
 
 
 @dataclass

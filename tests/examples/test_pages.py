@@ -13,6 +13,7 @@ import yaml
 from .conftest import EXAMPLES
 
 PROGRAMS = ("legacy-env", "legacy-config", "redis", "java-keystore", "nginx")
+PROGRAMS += ("mariadb", "postgres-client", "php-config")
 
 
 @pytest.mark.parametrize(
