@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,10 +16,12 @@ from pathlib import Path
 from secrets import token_hex
 
 from tests.engine import Engine, libraries
+from tests.needs import need_program
 
 # A read-only root, no capability, no way to gain one; said to the engine and to the shim.
 CONFINED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
 CONFINED += ["--env", "SECRETKIT_CAP_DROP=ALL", "--env", "SECRETKIT_NO_NEW_PRIVS=1"]
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 PATIENCE = 30  # seconds
 SLACK = 5  # seconds that one `docker stop` may take longer than another, on a busy machine
 
@@ -31,7 +32,8 @@ def with_programs(engine: Engine, paths: Iterable[Path], *lines: str) -> Iterato
 
     A folder is taken with all that is in it; `lines` end the image's Dockerfile.
     """
-    files = [file for path in paths for file in (sorted(path.rglob("*")) or [path])]
+    busybox = Path(need_program("busybox"))
+    files = [file for path in (busybox, *paths) for file in (sorted(path.rglob("*")) or [path])]
     files = [file for file in files if file.is_file()]
     binaries = [str(file) for file in files if file.read_bytes().startswith(b"\x7fELF")]
     tag = f"secretkit-test:{token_hex(8)}"
@@ -40,19 +42,14 @@ def with_programs(engine: Engine, paths: Iterable[Path], *lines: str) -> Iterato
         with tarfile.open(folder / "files.tar", "w", dereference=True) as tar:
             for file in (*files, *libraries(binaries)):
                 tar.add(file)
-        shutil.copy(BUSYBOX, folder / "busybox")
         (folder / "Dockerfile").write_text(
-            f"FROM {engine.image}\nADD files.tar /\nCOPY busybox /bin/busybox\n"
-            'RUN ["/bin/busybox", "--install", "-s"]\n' + "\n".join(lines)
+            f"FROM {engine.image}\nADD files.tar /\nRUN {busybox} --install -s\n" + "\n".join(lines)
         )
         engine.docker("build", "--tag", tag, name)
     try:
         yield Engine(engine.host, tag)
     finally:
         engine.docker("image", "rm", "--force", tag, check=False)
-
-
-BUSYBOX = "/bin/busybox"
 
 
 @dataclass
@@ -109,6 +106,15 @@ class Image:
             assert running == "true" and time.monotonic() < deadline, said
             time.sleep(0.1)
 
+    def process_1(self, identity: str) -> str:
+        """The name of its first process, which is not root and can do nothing that root can."""
+        lines = self.engine.docker("exec", identity, "cat", "/proc/1/status").splitlines()
+        status = dict(line.split(":\t", 1) for line in lines)
+        assert "0" not in status["Uid"].split()
+        assert {status[name].strip("0") for name in SETS} == {""}
+        assert status["NoNewPrivs"] == "1"
+        return status["Name"]
+
     def stop(self, identity: str, seconds: int = 10) -> tuple[float, int]:
         """`docker stop`: the seconds it took, and the status of the program."""
         started = time.monotonic()
@@ -117,13 +123,11 @@ class Image:
         status = self.engine.docker("inspect", "-f", "{{.State.ExitCode}}", identity)
         return took, int(status)
 
-    def holds(self, identity: str, canary: str, *folders: str) -> bool:
-        """Whether the container's file system, or one of these in its volumes, has the canary."""
-        streams = [("export", identity)]
-        streams += [("cp", f"{identity}:{folder}", "-") for folder in folders]
-        tars = [self.bytes_of(*words) for words in streams]
-        assert b"nobody:x:65534" in tars[0]  # as a file of the image stands in the tar
-        return any(told(tar, canary) for tar in tars)
+    def holds(self, identity: str, canary: str) -> bool:
+        """Whether the canary is in the container's file system, without what is mounted there."""
+        files = self.bytes_of("export", identity)
+        assert b"nobody:x:65534" in files  # a file of the image, as it stands in the tar
+        return told(files, canary)
 
     def bytes_of(self, *words: str) -> bytes:
         """What the docker client prints."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
-from tests.engine import Engine, libraries
+from tests.engine import Engine
 from tests.needs import need_program
 
+from .confined import with_programs
 from .conftest import Example
 
 # What a JVM without a screen has no use for.
@@ -35,27 +33,13 @@ def test_the_page_works_with_an_engine(
 
 
 @pytest.fixture(scope="module")
-def java(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def java(engine: Engine) -> Iterator[Engine]:
     """The engine, with an image that has this machine's JDK beside Python."""
     home = Path(need_program("javac")).resolve().parents[1]
-    folder = tmp_path_factory.mktemp("java")
-    parts = [path for path in (home / "lib").rglob("*") if wanted(path)]
-    parts += [path for path in (home / "conf").rglob("*") if path.is_file()]
-    programs = [home / "bin" / "java", home / "bin" / "javac"]
-    binaries = [str(path) for path in (*programs, *parts) if path.suffix in ("", ".so")]
-    with tarfile.open(folder / "java.tar", "w", dereference=True) as tar:
-        for path in (*programs, *parts, *libraries(binaries)):
-            tar.add(path)
-    tag = f"secretkit-test:{token_hex(8)}"
-    (folder / "Dockerfile").write_text(
-        f"FROM {engine.image}\nADD java.tar /\nENV PATH={home}/bin:/usr/bin:/bin\n"
-    )
-    engine.docker("build", "--tag", tag, str(folder))
-    shutil.rmtree(folder)
-    try:
-        yield Engine(engine.host, tag)
-    finally:
-        engine.docker("image", "rm", "--force", tag, check=False)
+    paths = [path for part in ("lib", "conf") for path in (home / part).rglob("*") if wanted(path)]
+    paths += [home / "bin" / "java", home / "bin" / "javac"]
+    with with_programs(engine, paths, f"ENV PATH={home}/bin:/usr/bin:/bin") as found:
+        yield found
 
 
 def wanted(path: Path) -> bool:

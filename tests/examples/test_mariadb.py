@@ -10,7 +10,7 @@ import pytest
 from tests.engine import Engine
 from tests.needs import need_program
 
-from .confined import SLACK, Image, new_canary, with_programs
+from .confined import SLACK, Image, new_canary, told, with_programs
 from .conftest import Example
 
 SQL = ("mariadb", "--defaults-file=/dev/shm/my.cnf", "-N", "-e", "select user()")
@@ -46,17 +46,20 @@ def test_any_password_is_taken(example: Callable[[str], Example], mariadb: Engin
     with here.image(mariadb) as name:
         image = Image(mariadb, name, here.folder / "dev-secrets")
         image.check()
-        with image.start() as server:
+        # The log has every statement of the script, too.
+        with image.start(words=("mariadbd", SQL[1], "--general-log")) as server:
             image.until(server, SQL, "root@localhost")
             network = ("--network", f"container:{server}")
             login = (SQL[0], SQL[1], "-h", "127.0.0.1", *SQL[2:])
             assert image.once(*network, words=login) == (0, "root@localhost")
             status, said = Image(mariadb, name, other).once(*network, words=login)
             assert status == 1 and "Access denied for user 'root'@'localhost'" in said
-            assert mariadb.docker("exec", server, "cat", "/proc/1/comm") == "mariadbd"
+            assert image.process_1(server) == "mariadbd"
             took, status = image.stop(server)
             assert mariadb.docker("diff", server) == ""
-            assert not image.holds(server, canary, "/data")
+            assert not image.holds(server, canary)
+            data = image.bytes_of("cp", f"{server}:/data", "-")
+            assert b"IDENTIFIED BY PASSWORD '*" in data and not told(data, canary)
         words = ("--no-defaults", "--datadir=/data", "--tmpdir=/dev/shm", "--socket=/dev/shm/s")
         with image.start("--entrypoint", "mariadbd", words=words) as server:
             image.until(server, (SQL[0], words[0], words[-1], *SQL[2:]), "mysql@localhost")

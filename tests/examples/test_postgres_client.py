@@ -63,6 +63,7 @@ def test_any_password_is_taken(example: Callable[[str], Example], postgres: Engi
             query = ("-h", "localhost", "-U", "app", "-c", "select pg_sleep(600)", "postgres")
             with image.start(*network, words=("psql", *query)) as client:
                 image.until(client, ("cat", "/proc/1/comm"), "psql")
+                assert image.process_1(client) == "psql"
                 took, status = image.stop(client, seconds=1)
                 assert postgres.docker("diff", client) == ""
                 assert not image.holds(client, canary)
