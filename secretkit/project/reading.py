@@ -20,7 +20,7 @@ _TEXT, _FLAG, _LIST, _PAIRS, _ENTRIES = (
     "a list of tables",
 )
 # The keys of the shim's config file, which [entrypoint] is compiled to.
-_ENTRYPOINT = {
+ENTRYPOINT = {
     "secrets_dir": _TEXT,
     "env": _PAIRS,
     "env_all": _FLAG,
@@ -167,9 +167,9 @@ class Reader:
                 seen[secret] = one.name
 
     def entrypoint(self, table: dict[str, Any]) -> dict[str, Any]:
-        self.known(("entrypoint",), table, _ENTRYPOINT)
+        self.known(("entrypoint",), table, ENTRYPOINT)
         return {
-            key: self.typed(("entrypoint", key), value, _ENTRYPOINT[key])
+            key: self.typed(("entrypoint", key), value, ENTRYPOINT[key])
             for key, value in table.items()
         }
 

@@ -11,6 +11,7 @@ import click
 from secretkit import project
 from secretkit.cli.command import shared_options
 from secretkit.generators import KINDS
+from secretkit.project.reading import ENTRYPOINT
 from tests.cli.test_contract import ALL
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -47,7 +48,7 @@ def test_no_option_is_made_up() -> None:
     known = {"--help", "--version", "--env", "-h", "-q"}
     for command in ALL.values():
         known |= {option for parameter in command.params for option in parameter.opts}
-    assert set(re.findall(r"(?<![\w-])--[a-z-]+[a-z]", COMMANDS)) - known == set()
+    assert set(re.findall(r"(?<![\w-])--[a-z0-9-]+[a-z0-9]", COMMANDS)) - known == set()
 
 
 def test_every_generator_is_described() -> None:
@@ -59,7 +60,7 @@ def test_every_generator_is_described() -> None:
 def test_every_key_of_the_file_is_described() -> None:
     """The page has every key of [entrypoint], and its example is a valid file."""
     part = FILE[FILE.index("### `[entrypoint]`") :]
-    assert set(re.findall(r"^\| `([a-z_]+)`", part, re.MULTILINE)) == set(project._ENTRYPOINT)
+    assert set(re.findall(r"^\| `([a-z_]+)`", part, re.MULTILINE)) == set(ENTRYPOINT)
     example = FILE.split("```toml\n", 1)[1].split("```", 1)[0]
     assert set(tomllib.loads(example)) == {"engine", "secrets", "entrypoint", "dev"}
 

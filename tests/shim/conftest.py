@@ -105,6 +105,18 @@ def every_shim(mount: Path, request: pytest.FixtureRequest) -> Shim:
     return Shim(mount, request.param)
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is not in memory, as pytest's may be."""
+    for place in (tmp_path, Path("/var/tmp"), Path(__file__).parent):
+        filesystem = subprocess.check_output(["stat", "-f", "-c", "%T", place], text=True)
+        if filesystem.strip() not in ("tmpfs", "ramfs"):
+            with tempfile.TemporaryDirectory(dir=place) as name:
+                yield Path(name)
+            return
+    pytest.skip("needs a folder on a disk")
+
+
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 

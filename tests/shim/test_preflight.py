@@ -95,12 +95,12 @@ def test_a_start_says_the_same_errors_in_a_line_each(shim: Shim, secret) -> None
     assert shim.output("--env", "C=padded", "sh", "-c", "echo started") == b"started\n"
 
 
-def test_a_remedy_is_told_once(shim: Shim, tmp_path: Path) -> None:
+def test_a_remedy_is_told_once(shim: Shim, disk: Path) -> None:
     """Two templates want a secret that is missing: two places, one remedy."""
     for name in "ab":
-        (tmp_path / name).write_text("x: 1\n")
-    words = ("--no-env", "--require", "gone", "--render", f"{tmp_path}/a:{tmp_path}/1")
-    found = report(shim, *words, "--render", f"{tmp_path}/b:{tmp_path}/2", "true")
+        (disk / name).write_text("x: 1\n")
+    words = ("--no-env", "--require", "gone", "--render", f"{disk}/a:{disk}/1")
+    found = report(shim, *words, "--render", f"{disk}/b:{disk}/2", "true")
     kinds = [bool(finding["remedies"]) for finding in found["errors"]]
     assert kinds == [True, True, True]  # the secret, and a destination each
     assert "source=gone" in found["errors"][0]["remedies"]["Swarm"]
@@ -311,11 +311,11 @@ def test_systemd_credentials(shim: Shim) -> None:
     assert mending == {"systemd": "LoadCredential=api-key:/path/to/api-key"}
 
 
-def test_a_destination_in_a_folder_with_other_files(shim: Shim, tmp_path: Path) -> None:
+def test_a_destination_in_a_folder_with_other_files(shim: Shim, disk: Path) -> None:
     """A tmpfs would hide them: a link in the image is what helps."""
-    (tmp_path / "t").write_text("x\n")
-    (mending,) = remedies(report(shim, "--render", f"{tmp_path}/t:{tmp_path}/app.conf", "true"))
-    link = f"ln -s /dev/shm/app.conf {tmp_path}/app.conf, and render to /dev/shm/app.conf"
+    (disk / "t").write_text("x\n")
+    (mending,) = remedies(report(shim, "--render", f"{disk}/t:{disk}/app.conf", "true"))
+    link = f"ln -s /dev/shm/app.conf {disk}/app.conf, and render to /dev/shm/app.conf"
     assert mending == {"image": link}
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -144,7 +145,8 @@ def test_whom_a_signal_reaches(shim: Shim, tmp_path: Path, options: tuple[str, .
                 time.sleep(0.2)
             assert ("child has it" in run.lines()) == bool(options)
         finally:
-            os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # all of it has ended
+                os.killpg(group, signal.SIGKILL)
 
 
 # Tells of each key.
