@@ -7,8 +7,8 @@ Whatever a target raises, but what the shim raises on purpose, is a finding.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -35,7 +35,7 @@ with contextlib.ExitStack() as stack:
     MODULES = {name: formats.module(name) for name in formats.NAMES}
 
 CANARY = b"cAnArY-5e0f71"
-SCRATCH = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm"))
+SCRATCH = Path(os.environ.get("FUZZ_SCRATCH", "/dev/shm"))  # for files that are read by path
 
 
 class Secrets:

@@ -46,6 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     except ImportError:
         print("not run: it needs atheris (pip install atheris)")
         return 1
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm") as scratch:
+        os.environ["FUZZ_SCRATCH"] = scratch
+        _targets.SCRATCH = Path(scratch)
+        return int(_run(options))
+
+
+def _run(options: argparse.Namespace) -> bool:
+    """Try all targets that are asked for; whether there is a finding."""
     names = options.target or list(TARGETS)
     failed = _growth(names)
     seconds = max(1, options.seconds * options.jobs // len(names))
@@ -55,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         for name, (found, said) in zip(names, done, strict=True):
             print(f"{name:<22} {seconds:>5} s  {said}", flush=True)
             failed |= found
-    return int(failed)
+    return failed
 
 
 def _fuzz(name: str, seconds: int, findings: Path) -> tuple[bool, str]:
