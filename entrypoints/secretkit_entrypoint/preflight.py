@@ -9,8 +9,8 @@ import posix
 from . import values
 from .destinations import GIVE, MOUNTED
 from .errors import LESSONS, ShimError, show
-from .mount import FLAGS, exists
-from .process import denied
+from .mount import exists
+from .process import denied, unrunnable
 from .remedies import Place, mount_points, plural, remedies
 
 READ, EXECUTE = 4, 1
@@ -91,17 +91,9 @@ class Findings:
         path = self.start.path
         if self.start.user is not None and self.out_of_reach(path, EXECUTE) is not None:
             self.add("error", denied(path, self.start.user).problems[0])
-        first = first_line(path)
-        if first[:2] != b"#!":
-            return
-        interpreter = first[2:].strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
-        if first.endswith(b"\r"):
-            reason = "ends as in Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')"
-        elif not exists(interpreter):
-            reason = f"names {show(interpreter)}, which does not exist"
-        else:
-            return
-        self.add("error", f"cannot execute {show(path)}: its first line {reason}")
+        reason = unrunnable(path)
+        if reason is not None:
+            self.add("error", f"cannot execute {show(path)}: {reason}")
 
     def destination(self, destination):
         """Whether it can be put into place, and the user can then read it."""
@@ -176,20 +168,6 @@ class Findings:
             )
         if start.settings.env_all and exists(mount.folder) and not mount.listed():
             self.add("warning", f"no secrets in {show(mount.folder)}: nothing is set", ("folder",))
-
-
-def first_line(path):
-    """The first line (bytes, without its end) of a file; empty if it cannot be read."""
-    try:
-        descriptor = posix.open(path, FLAGS)
-    except OSError:
-        return b""
-    try:
-        return posix.read(descriptor, 256).partition(b"\n")[0]
-    except OSError:
-        return b""
-    finally:
-        posix.close(descriptor)
 
 
 def summary(findings):

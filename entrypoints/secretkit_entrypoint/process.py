@@ -4,6 +4,7 @@ import _signal
 import posix
 
 from .errors import ShimError, show
+from .mount import FLAGS, exists
 
 # Where execvp(3) looks if there is no PATH (glibc's confstr(_CS_PATH)).
 DEFAULT_PATH = b"/bin:/usr/bin"
@@ -65,12 +66,40 @@ def become(start):
         posix.execve(path, start.arguments, start.environment.values)
     except (FileNotFoundError, NotADirectoryError):
         # The file was there: what is missing is what its first line or its ELF header names.
-        reason = "the interpreter or loader that it names does not exist"
+        reason = unrunnable(path) or "the loader that it names does not exist"
     except PermissionError:
         raise denied(path, user) from None
     except OSError as error:
         reason = error.strerror
     raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
+
+
+def unrunnable(path):
+    """Why the kernel cannot execute the script at `path` (bytes): a str, or None. See execve(2)."""
+    line = first_line(path)
+    if line[:2] != b"#!":
+        return None
+    if line.endswith(b"\r"):
+        end = "ends as in Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')"
+        return f"its first line {end}"
+    interpreter = line[2:].strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
+    if not exists(interpreter):
+        return f"its first line names {show(interpreter)}, which does not exist"
+    return None
+
+
+def first_line(path):
+    """The first line (bytes, without its end) of a file; empty if it cannot be read."""
+    try:
+        descriptor = posix.open(path, FLAGS)
+    except OSError:
+        return b""
+    try:
+        return posix.read(descriptor, 256).partition(b"\n")[0]
+    except OSError:
+        return b""
+    finally:
+        posix.close(descriptor)
 
 
 def denied(path, user):

@@ -31,13 +31,15 @@ def test_127_if_there_is_no_such_command(every_shim: Shim, command, line: str) -
 
 
 def test_126_if_it_is_there_but_cannot_be_executed(every_shim: Shim, tmp_path: Path) -> None:
-    """A folder, no x bit, no #! line, an interpreter that is missing: 126, and which it is."""
+    """A folder, no x bit, no #! line, a first line that leads nowhere: 126, and which it is."""
     cases = {
         tmp_path: "it is a directory",
         write(tmp_path / "plain", b"#!/bin/sh\n", 0o644): "it has no execute permission (chmod +x)",
         write(tmp_path / "text", b"hello\n", 0o755): "Exec format error",
-        write(tmp_path / "orphan", b"#!/no/such/sh\n", 0o755): "the interpreter or loader that it "
-        "names does not exist",
+        write(tmp_path / "orphan", b"#!/no/such/sh\n", 0o755): "its first line names "
+        "/no/such/sh, which does not exist",
+        write(tmp_path / "windows", b"#!/bin/sh\r\necho\r\n", 0o755): "its first line ends as in "
+        "Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')",
     }
     for path, reason in cases.items():
         lines = every_shim.problems("--no-env", "--", str(path), status=126)

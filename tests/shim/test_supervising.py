@@ -44,7 +44,7 @@ def test_a_command_that_cannot_run(shim: Shim, tmp_path: Path) -> None:
     script.chmod(0o755)
     lines = shim.problems("--no-env", "--watch", str(script), status=126)
     assert lines == [
-        f"cannot execute {script}: the interpreter or loader that it names does not exist"
+        f"cannot execute {script}: its first line names /no/such/interpreter, which does not exist"
     ]
 
 
