@@ -42,6 +42,7 @@ PLACES = [
     ("html", "<p title=\"@\" data-x='@' lang=@ @ @=1>", [ATTRIBUTE, ATTRIBUTE, NO, NO, NO]),
     ("html", "<p title = '@'/><p a='>'title=\"@\">@", [ATTRIBUTE, ATTRIBUTE, TEXT]),
     ("html", "<p =\"@\" a''='@'>", [NO, ATTRIBUTE]),
+    ("html", "<title>@</title", [NO]),
     ("html", "<p title=x'@' title=\"@><p>@", [NO, NO, NO]),
     ("html", "<@><p@></@><p><@ </p@>", [NO, NO, NO, NO, NO]),
     ("html", "<p>&@ &am@ &#@ &#x4@ &lt;@ <@", [NO, NO, NO, NO, TEXT, NO]),

@@ -166,7 +166,8 @@ class _Lexer(Lexer):
             if end < 0:
                 raise LostError(f"<{name}> that nothing closes")
             after = end + 2 + len(name)
-            if self.text[end + 2 : after].lower() == name and self.text[after] in _SPACE + "/>":
+            ends = self.text[after : after + 1] in tuple(_SPACE + "/>")
+            if ends and self.text[end + 2 : after].lower() == name:
                 break
             end += 2
         inside = self.text[self.at : end]
