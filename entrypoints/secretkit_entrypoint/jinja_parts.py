@@ -17,6 +17,7 @@ from .render import text_of
 QUOTING = ("e", "escape", "forceescape", "safe", "striptags", "tojson", "urlize", "xmlattr")
 
 _NAMES_FILE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+INFINITE = float("inf")
 _REFUSED = (
     (nodes.CallBlock, "call"),
     (nodes.FilterBlock, "filter"),
@@ -27,7 +28,8 @@ _REFUSED = (
 class Part:
     """One file: `shown` is its path in messages, `tree` what Jinja2 parsed from `text`.
 
-    `wanted` has (name, line) of every secret that it names.
+    `wanted` has (name, line) of every secret that it names, `dashed` of every subtraction of names
+    that a secret's name was perhaps meant to be.
     """
 
     def __init__(self, shown, text):
@@ -35,6 +37,7 @@ class Part:
         self.text = newlines(text)[0]
         self.tree = None
         self.wanted = []
+        self.dashed = []
 
     def column(self, line, name):
         """Where in a line `name` stands, if it is there just once; else 1."""
@@ -83,9 +86,12 @@ class Parts:
             self._problems.append(_syntax(part, error))
             return
         try:
-            part.wanted = self._find(part.tree)
+            self._find(part)
         except TemplateSyntaxError as error:  # a filter that there is not
             self._problems.append(_syntax(part, error))
+        for node in part.tree.find_all(nodes.Const):
+            if node.value in (INFINITE, -INFINITE):
+                self._problems.append(f"{part.where(node.lineno)}: a number is too big")
         for kind, tag in _REFUSED:
             for node in part.tree.find_all(kind):
                 self._problems.append(
@@ -145,8 +151,9 @@ class Parts:
             raise ShimError(f"{show(path)} is a link that leaves the folder: put the file there")
         return read_regular(descriptor, "template", path)
 
-    def _find(self, tree):
-        """(name, line) of every secret that a file names."""
+    def _find(self, part):
+        """Fills `wanted` and `dashed` of a part."""
+        tree = part.tree
         names = TrackingCodeGenerator(self._environment)
         names.optimizer = None  # constants are not computed here
         names.visit(tree)
@@ -157,15 +164,48 @@ class Parts:
             if node.ctx == "load" and node.name in free
         ]
         for node in tree.find_all((nodes.Getitem, nodes.Getattr)):
-            if isinstance(node.node, nodes.Name) and node.node.name == "secrets":
+            if _of_secrets(node):
                 name = node.attr if isinstance(node, nodes.Getattr) else _constant(node.arg)
                 if name is not None and not hasattr(dict, name):
                     wanted.append((name, node.lineno))
-        return sorted(set(wanted), key=lambda found: (found[1], found[0]))
+        part.wanted = sorted(set(wanted), key=lambda found: (found[1], found[0]))
+        inner = set()  # `a-b` of `a-b-c`
+        for node in tree.find_all(nodes.Sub):
+            inner.add(id(node.left))
+            name = _dashed(node, free) if id(node) not in inner else None
+            if name is not None:
+                part.dashed.append((name, node.lineno))
 
 
 def _constant(node):
     return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
+
+
+def _dashed(node, free):
+    """The name with `-` in it that a subtraction looks like, a str; None if it is about no secret.
+
+    `free` are the names that the template does not define.
+    """
+    left, right = node.left, node.right
+    while isinstance(right, nodes.Filter):  # it binds closer than `-`
+        right = right.node
+    if isinstance(right, nodes.Name):
+        last = right.name
+    elif isinstance(right, nodes.Const) and type(right.value) is int:
+        last = str(right.value)
+    else:
+        return None
+    if isinstance(left, nodes.Sub):
+        first = _dashed(left, free)
+    elif isinstance(left, nodes.Name):
+        first = left.name if left.name in free else None
+    else:
+        first = left.attr if isinstance(left, nodes.Getattr) and _of_secrets(left) else None
+    return first and f"{first}-{last}"
+
+
+def _of_secrets(node):
+    return isinstance(node.node, nodes.Name) and node.node.name == "secrets"
 
 
 def _syntax(part, error):

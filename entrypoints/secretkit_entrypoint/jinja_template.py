@@ -11,7 +11,7 @@ import sys
 
 from jinja2 import StrictUndefined, UndefinedError, pass_context
 from jinja2.runtime import BlockReference, LoopContext, Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment, safe_range
 
 from .errors import ShimError
 from .filters import names as filter_names
@@ -44,6 +44,7 @@ class Environment(ImmutableSandboxedEnvironment):
             self.filters.pop(name, None)
         self.filters.update((name, make_filter(name)) for name in filter_names())
         del self.globals["lipsum"]
+        self.globals["range"] = _range
 
     def call(__self, __context, __called, *args, **kwargs):  # noqa: N805 - as in Jinja2
         result = ImmutableSandboxedEnvironment.call(__self, __context, __called, *args, **kwargs)
@@ -58,6 +59,14 @@ class Environment(ImmutableSandboxedEnvironment):
             if bits > _BIGGEST:
                 raise UnprintableError("a number of more than 65536 bits")
         return ImmutableSandboxedEnvironment.call_binop(self, context, operator, left, right)
+
+
+def _range(*args):
+    """Python's, as long as the sandbox permits."""
+    try:
+        return safe_range(*args)
+    except OverflowError:
+        raise UnprintableError(f"a range of more than {MAX_RANGE} numbers") from None
 
 
 class JinjaTemplate:
@@ -103,6 +112,12 @@ class JinjaTemplate:
                         variables[name] = mapping[name]
                 except ShimError as error:
                     problems += [f"{part.where(line)}: {problem}" for problem in error.problems]
+            problems += [
+                f"{part.where(line, name)}: in Jinja2 a name has no `-`: write "
+                f'{name.replace("-", "_")} or secrets["{name}"]'
+                for name, line in part.dashed
+                if name in names.names
+            ]
         variables["secrets"] = mapping
         variables["env"] = {
             key.decode("utf-8", "surrogateescape"): Value(value, (), "a variable")

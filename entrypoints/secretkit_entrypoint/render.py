@@ -178,10 +178,10 @@ class Target:
     def _encode(self, output, place):
         if output.raw or (output.form and self.format_name == "text"):
             return output.value  # to name a format is to answer for it
-        if isinstance(place, RefusedError):
-            raise place
         if output.value is None:
             return None
+        if isinstance(place, RefusedError):
+            raise place
         if self.format_name == output.form == "url":
             return self.format.checked(output.value, place)
         if place == PART:
