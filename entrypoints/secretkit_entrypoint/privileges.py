@@ -31,6 +31,7 @@ ELSEWHERE = {
     "--no-new-privs": "docker run --security-opt no-new-privileges, compose security_opt, "
     "Kubernetes allowPrivilegeEscalation: false",
     "--user": "docker from 20.10.14 on gives no inheritable capabilities",
+    "--watch": "the end of a container ends all that is in it",
 }
 
 

@@ -160,6 +160,7 @@ def test_a_python_without_ctypes_starts_nothing(shim: Shim, tmp_path: Path, opti
     assert line.startswith(f"{option[:10].rstrip('=')}") and "ctypes" in line
     assert "docker run" in line and "compose" in line and "Kubernetes" in line
     assert shim.output("--no-env", "echo", "ok") == b"ok\n"
+    assert shim.output("--no-env", "--watch", "echo", "ok") == b"ok\n"
 
 
 def test_inheritable_capabilities_need_ctypes_to_go(shim: Shim, tmp_path: Path) -> None:
