@@ -232,6 +232,7 @@ def test_not_found(tmp_path: Path) -> None:
             "did you mean env_all?",
         ),
         ("[entrypoint]\nenv_all = 'yes'", ":2", "entrypoint.env_all must be true or false", None),
+        ("[entrypoint]\ngrace = true", ":2", "entrypoint.grace must be a number", None),
         ("[entrypoint]\nenv = ['a']", ":2", "entrypoint.env must be a table of texts", None),
         ("[entrypoint]\nrequire = 'a'", ":2", "entrypoint.require must be a list of texts", None),
         (

@@ -4,7 +4,7 @@ import json
 
 from .errors import ShimError, did_you_mean, show
 from .mount import read_path
-from .options import ENTRY, FLAG, KINDS, LIST, PAIRS, TEXT
+from .options import ENTRY, FLAG, KINDS, LIST, NUMBERS, PAIRS, TEXT
 
 
 def read(path):
@@ -66,6 +66,8 @@ def convert(key, value):
     if kind is None:
         raise ValueError(f"unknown key {name}{did_you_mean(key, KINDS)}")
     if kind == TEXT:
+        if key in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return to_bytes(str(value))
         return text(name, value)
     if kind == FLAG:
         if not isinstance(value, bool):
@@ -104,6 +106,8 @@ def entry(kind, name, table):
 
 def text(name, value):
     """A string as bytes, not empty."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"{name} must be a string: write the number in quotes")
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} must be a string that is not empty")
     if "\0" in value:

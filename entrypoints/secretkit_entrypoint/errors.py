@@ -68,4 +68,6 @@ def did_you_mean(name, known, prefix=""):
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, 1, 0.7)
+    if not close:  # two letters of a short name in each other's place
+        close = [other for other in known if sorted(other) == sorted(name)]
     return f" (did you mean {prefix}{close[0]}?)" if close else ""

@@ -41,6 +41,8 @@ KINDS = {
     "signal_group": FLAG,
     "strict": FLAG,
 }
+# Texts that are numbers, which a config file may write as such.
+NUMBERS = ("grace", "stop_timeout")
 # What these say is of use only with `watch`.
 WATCHING = ("on_change", "grace", "stop_signal", "stop_timeout", "signal_group")
 # Given one by one on the command line, hence in the singular there.

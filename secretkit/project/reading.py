@@ -12,8 +12,9 @@ from . import ENGINES, Declared, Project
 HOOKS = ("before", "after", "verify")
 DEV_FOLDER = "dev-secrets"
 
-_TEXT, _FLAG, _LIST, _PAIRS, _ENTRIES = (
+_TEXT, _NUMBER, _FLAG, _LIST, _PAIRS, _ENTRIES = (
     "text",
+    "a number",
     "true or false",
     "a list of texts",
     "pairs",
@@ -44,9 +45,9 @@ ENTRYPOINT = {
     "allow_disk": _FLAG,
     "watch": _FLAG,
     "on_change": _TEXT,
-    "grace": _TEXT,
+    "grace": _NUMBER,
     "stop_signal": _TEXT,
-    "stop_timeout": _TEXT,
+    "stop_timeout": _NUMBER,
     "signal_group": _FLAG,
     "strict": _FLAG,
 }
@@ -179,6 +180,8 @@ class Reader:
             return self.entries(at, value)
         right = {
             _TEXT: isinstance(value, str) and value != "",
+            # Also as a text, which is how a variable has it; the shim looks at it.
+            _NUMBER: isinstance(value, (int, float, str)) and not isinstance(value, bool),
             _FLAG: isinstance(value, bool),
             _LIST: isinstance(value, list) and all(isinstance(v, str) and v for v in value),
             _PAIRS: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),

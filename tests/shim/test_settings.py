@@ -152,9 +152,11 @@ def test_every_key_works_from_the_config_file(shim: Shim, secret, config, tmp_pa
         ({"render": ["a:b"]}, ": render[0] must be an object with source and destination"),
         ({"render": {}}, ": render must be a list"),
         ({"env": ["A=a"]}, ": env must be an object of variables and secrets"),
-        ({"env": {"A": 1}}, ": env.A must be a string that is not empty"),
+        ({"env": {"A": 1}}, ": env.A must be a string: write the number in quotes"),
         ({"env_all": "yes"}, ": env_all must be true or false"),
-        ({"user": 1000}, ": user must be a string that is not empty"),
+        ({"user": 1000}, ": user must be a string: write the number in quotes"),
+        ({"user": True}, ": user must be a string that is not empty"),
+        ({"evn": {}}, ": unknown key evn (did you mean env?)"),
         ({"require": [""]}, ": require must be a string that is not empty"),
         ("[]", ': must be one JSON object, as in {"env_all": true}'),
         ('{"env_all" true}', ":1:12: not JSON: Expecting ':' delimiter"),
@@ -169,6 +171,24 @@ def test_a_bad_config_file_is_named_with_the_key(
     (found,) = every_shim.problems(*config(content), "true")
     assert found.startswith(prefix + line)
     assert len(found) < 300
+
+
+def test_seconds_may_be_numbers_in_the_config_file(shim: Shim, config, tmp_path: Path) -> None:
+    """JSON and TOML have numbers: grace and stop_timeout take them, within the same bounds."""
+    from secretkit.project import entrypoint_json, load
+
+    (tmp_path / "secretkit.toml").write_text("[entrypoint]\nwatch = true\ngrace = 5\n")
+    words = config(entrypoint_json(load(tmp_path / "secretkit.toml")).decode())
+    assert shim.output("--no-env", *words, "echo", "ok") == b"ok\n"
+    for grace, timeout in ((5, 0.5), ("5", "0.5"), (0, 3600)):
+        words = config({"watch": True, "grace": grace, "stop_timeout": timeout})
+        assert shim.output("--no-env", *words, "echo", "ok") == b"ok\n"
+    for wrong in ("-1", "1e400", "NaN"):
+        words = config(f'{{"watch": true, "grace": {wrong}}}')
+        (line,) = shim.problems("--no-env", *words, "true")
+        assert line.startswith("--grace takes seconds, such as 10")
+    (line,) = shim.problems(*config({"watch": True, "grace": True}), "true")
+    assert line.endswith(": grace must be a string that is not empty")
 
 
 def test_all_bad_keys_are_reported_at_once(shim: Shim, config, prefix: str) -> None:
