@@ -8,6 +8,7 @@ from .mount import FLAGS, exists
 
 # Where execvp(3) looks if there is no PATH (glibc's confstr(_CS_PATH)).
 DEFAULT_PATH = b"/bin:/usr/bin"
+ELF = b"\x7fELF"
 
 
 def find(command, search):
@@ -70,15 +71,16 @@ def become(start):
     except PermissionError:
         raise denied(path, user) from None
     except OSError as error:
-        reason = error.strerror
+        reason = unrunnable(path) or error.strerror
     raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
 
 
 def unrunnable(path):
-    """Why the kernel cannot execute the script at `path` (bytes): a str, or None. See execve(2)."""
-    line = first_line(path)
-    if line[:2] != b"#!":
-        return None
+    """Why the kernel cannot execute the file at `path` (bytes): a str, or None. See execve(2)."""
+    content = beginning(path)
+    if not content.startswith(b"#!"):
+        return unknown(content)
+    line = content.partition(b"\n")[0]
     if line.endswith(b"\r"):
         end = "ends as in Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')"
         return f"its first line {end}"
@@ -88,14 +90,30 @@ def unrunnable(path):
     return None
 
 
-def first_line(path):
-    """The first line (bytes, without its end) of a file; empty if it cannot be read."""
+def unknown(content):
+    """Why the kernel knows no way to execute what begins with `content`: a str, or None.
+
+    Not every way is known here (binfmt_misc), so only text and the own kind of ELF are judged.
+    """
+    if content.startswith(ELF):
+        own = beginning(b"/proc/self/exe")
+        # elf(5): class, byte order, machine. A 64-bit processor may run 32-bit programs, too.
+        same = own[5:6] == content[5:6] and own[18:20] == content[18:20]
+        if own[:5] == content[:5] and not same:
+            return "it is built for another kind of processor: take the one for this machine"
+    elif content and 0 not in content:
+        return "it is no program, and no first line names its interpreter: add one (#!/bin/sh)"
+    return None
+
+
+def beginning(path):
+    """The first 256 bytes of a file; none if it cannot be read."""
     try:
         descriptor = posix.open(path, FLAGS)
     except OSError:
         return b""
     try:
-        return posix.read(descriptor, 256).partition(b"\n")[0]
+        return posix.read(descriptor, 256)
     except OSError:
         return b""
     finally:

@@ -9,6 +9,12 @@ import pytest
 from tests.shim.conftest import NOBODY, Shim
 
 
+def foreign() -> bytes:
+    """A program of this machine, but for the machine that its header names (elf(5), e_machine)."""
+    own = Path("/bin/true").read_bytes()
+    return own[:18] + bytes(byte ^ 0x55 for byte in own[18:20]) + own[20:]
+
+
 def write(path: Path, content: bytes, mode: int) -> Path:
     path.write_bytes(content)
     path.chmod(mode)
@@ -35,7 +41,12 @@ def test_126_if_it_is_there_but_cannot_be_executed(every_shim: Shim, tmp_path: P
     cases = {
         tmp_path: "it is a directory",
         write(tmp_path / "plain", b"#!/bin/sh\n", 0o644): "it has no execute permission (chmod +x)",
-        write(tmp_path / "text", b"hello\n", 0o755): "Exec format error",
+        write(
+            tmp_path / "text", b"hello\n", 0o755
+        ): "it is no program, and no first line names its interpreter: add one (#!/bin/sh)",
+        write(tmp_path / "data", b"hello\0", 0o755): "Exec format error",
+        write(tmp_path / "foreign", foreign(), 0o755): "it is built for another kind of processor: "
+        "take the one for this machine",
         write(tmp_path / "orphan", b"#!/no/such/sh\n", 0o755): "its first line names "
         "/no/such/sh, which does not exist",
         write(tmp_path / "windows", b"#!/bin/sh\r\necho\r\n", 0o755): "its first line ends as in "
@@ -44,6 +55,9 @@ def test_126_if_it_is_there_but_cannot_be_executed(every_shim: Shim, tmp_path: P
     for path, reason in cases.items():
         lines = every_shim.problems("--no-env", "--", str(path), status=126)
         assert lines == [f"cannot execute {path}: {reason}"]
+        if path.name != "data":  # not every kind of program is known
+            checked = every_shim.run("--check", "--no-env", str(path)).stderr.decode()
+            assert checked == f"secretkit-entrypoint: error: {lines[0]}\n"
 
 
 def test_path_is_searched_as_execvp_does(every_shim: Shim, tmp_path: Path) -> None:
