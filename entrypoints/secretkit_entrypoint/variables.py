@@ -101,7 +101,10 @@ class Environment:
             self.set(name, content, secret)
 
     def add_all(self, problems):
-        """--env-all: every file of the mount; --env and --fd of the same name have precedence."""
+        """--env-all: every file of the mount; --env and --fd of the same name have precedence.
+
+        A secret that cannot be a variable of its own name is left out if another option names it.
+        """
         mount, sources, allowed = self.mount, self.sources, self.allowed
         handed = self.settings.fd
         prefix = self.settings.env_prefix or b""
@@ -116,7 +119,16 @@ class Environment:
                 check_name(name, allowed, secret)
                 self.set(name, mount.read(secret), secret)
             except ShimError as error:
-                problems.errors.append(error)
+                if name in sources or secret not in self.elsewhere():
+                    problems.errors.append(error)
+
+    def elsewhere(self):
+        """The secrets that an option delivers to COMMAND, but --env-all."""
+        settings = self.settings
+        names = [*settings.env.values(), *settings.fd.values(), *settings.arg, settings.stdin]
+        for entry in settings.keystore:
+            names += (entry.key, entry.cert, entry.ca, entry.password)
+        return {self.mount.file(name) for name in names if name is not None}
 
     def add_expanded(self, name):
         """--expand-file NAME: the official images' NAME_FILE=/path; empty counts as unset."""

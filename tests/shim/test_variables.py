@@ -60,6 +60,26 @@ def test_env_has_precedence_over_env_all(shim: Shim, secret) -> None:
     assert shim.variables("--env-all", "--env", "A_B=a_b") == {b"A_B": b"2"}
 
 
+def test_what_another_option_names_need_not_fit_under_env_all(shim: Shim, secret) -> None:
+    """The remedies of --env-all: --env with another name, --fd for what no variable holds."""
+    for name in ("9digit", "http-proxy", "a b"):
+        secret(name, b"1")
+    secret("binary", b"\0")
+    rest = ("--fd", "BINARY_FILE=binary")
+    assert len(shim.problems("--env-all", "true")) == 4
+    words = ("--env-all", "--env", "NINE=9digit", "--env", "MYP=http-proxy")
+    assert len(shim.problems(*words, *rest, "true")) == 1
+    found = shim.variables(*words, *rest, "--env", "AB=a b")
+    assert found == {b"NINE": b"1", b"MYP": b"1", b"AB": b"1", b"BINARY_FILE": b"/dev/fd/3"}
+    # Required is not delivered; and which of two is meant is still to be said.
+    (line,) = shim.problems(*words, *rest, "--require", "a b", "true")
+    assert line.startswith("secret a b: A B cannot be the name of a variable")
+    secret("a.b", b"1")
+    secret("a-b", b"1")
+    (line,) = shim.problems(*words, *rest, "--env", "X=a b", "--env", "Y=a.b", "true")
+    assert line.startswith("secrets a-b and a.b both become the variable A_B: choose one")
+
+
 def test_two_secrets_for_one_variable_are_an_error(every_shim: Shim, secret) -> None:
     """a-b and a_b both become A_B: neither is taken by chance."""
     secret("a-b", b"1")
