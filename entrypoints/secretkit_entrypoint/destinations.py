@@ -101,7 +101,13 @@ class Destination:
             raise self._problem("it is a link, and links are not followed: write what it leads to")
         if mode not in (None, 0o100000):
             raise self._problem("it exists and is not a regular file")
-        if not allow_disk and not in_memory(posix.fstat(self._folder).st_dev):
+        memory = allow_disk or in_memory(posix.fstat(self._folder).st_dev)
+        if memory is None:
+            raise self._problem(
+                "whether it is on a tmpfs cannot be told without /proc/self/mountinfo: mount "
+                "/proc, or permit a disk with --allow-disk"
+            )
+        if not memory:
             raise self._problem(
                 "it is not on a tmpfs, so the secret would be on a disk: mount one there "
                 "(docker run --tmpfs, or a folder in /dev/shm), or permit it with --allow-disk",
@@ -192,12 +198,13 @@ def inside(path, folder):
 
 
 def in_memory(device):
-    """Whether a filesystem (its st_dev) is a tmpfs, by proc(5) mountinfo; False if unknown."""
+    """Whether a filesystem (its st_dev) is a tmpfs, by proc(5) mountinfo; None without that."""
     wanted = b"%d:%d" % (posix.major(device), posix.minor(device))
-    for fields in mounts():
+    table = mounts()
+    for fields in table:
         if fields[2] == wanted:
             return fields[fields.index(b"-", 6) + 1] in MEMORY
-    return False
+    return False if table else None
 
 
 def mounts():

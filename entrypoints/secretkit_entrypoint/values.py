@@ -17,7 +17,7 @@ DEFAULTS = frozenset(
 # What stands around a name that somebody was to replace by a value.
 AROUND = ((b"<", b">"), (b"<<", b">>"), (b"${", b"}"), (b"{{", b"}}"), (b"%", b"%"), (b"__", b"__"))
 WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. "
-# In these, such a word is a value like any other.
+# In what ends in one of these, such a word is a value like any other.
 NO_SECRETS = (b"user", b"login", b"name", b"host", b"database")
 
 
@@ -64,10 +64,8 @@ def is_default(name, value):
         return True
     if 2 < len(value) < 100 and not value.strip(value[:1]):  # xxxxx, *****
         return True
-    folded = fold(value)
-    if folded == fold(name):
-        return True
-    return folded in DEFAULTS and not any(part in fold(name) for part in NO_SECRETS)
+    folded, name = fold(value), fold(name)
+    return (folded == name or folded in DEFAULTS) and not name.endswith(NO_SECRETS)
 
 
 def fold(text):

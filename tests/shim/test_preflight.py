@@ -161,6 +161,16 @@ def test_a_default_is_told_but_not_which(shim: Shim, secret, value: str) -> None
 
 
 @pytest.mark.parametrize(
+    "name", ["database-password", "user-password", "login-token", "hostname-api-key", "name1"]
+)
+def test_a_default_under_a_name_that_begins_with_a_user(shim: Shim, secret, name: str) -> None:
+    """What a name ends in says what it is: user-password is a password."""
+    secret(name, b"changeme")
+    (line,) = messages(report(shim, "true"))
+    assert line.startswith(f"secret {name} looks like a default")
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("api-key", b"k8sJ3nd0-aXw="),
@@ -172,6 +182,8 @@ def test_a_default_is_told_but_not_which(shim: Shim, secret, value: str) -> None
         ("api-key", b"\xff\xfa\xfe binary"),
         ("db-user", b"admin"),
         ("db_name", b"postgres"),
+        ("db-host", b"db-host"),
+        ("USER", b"user"),
         ("cert", b"-----BEGIN X-----\nabc\n-----END X-----\n\n"),
         ("config", b'{\n  "a": 1\n}\n\n'),
         ("api-key", b"-" * 4000),
@@ -384,6 +396,26 @@ def test_what_root_may_not_do_is_known_before(shim: Shim, memory: Path, tmp_path
     assert said("-setuid,-setgid,-chown") == become
     assert said("-chown") == said("-chown", "--check") == give
     assert list(memory.iterdir()) == []
+
+
+def test_without_proc(shim: Shim, memory: Path, tmp_path: Path) -> None:
+    """What only /proc tells is not guessed: a start that works has no error, a tmpfs is unknown."""
+    need_root()
+    (tmp_path / "t").write_text("x\n")
+
+    def run(*words: str) -> subprocess.CompletedProcess[bytes]:
+        script = 'mount -t tmpfs tmpfs /proc && exec "$@"'
+        command = shim.argv(*words, "--render", f"{tmp_path}/t:{memory}/x", "echo", "ok")
+        argv = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", *command]
+        return subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+
+    assert run("--allow-disk").stdout == b"ok\n"
+    assert run("--allow-disk", "--check").stdout.endswith(b" 1 file: no problem\n")
+    line = (
+        f"{PREFIX}error: destination {memory}/x: whether it is on a tmpfs cannot be told without "
+        "/proc/self/mountinfo: mount /proc, or permit a disk with --allow-disk\n"
+    )
+    assert run().stderr.decode() == run("--check").stderr.decode() == line
 
 
 def test_a_command_that_will_not_run(open_shim: Shim, shim: Shim, tmp_path: Path) -> None:
