@@ -45,7 +45,11 @@ NASTY = (
 )
 
 OWN = (
-    lexing_languages.NASTY | lexing_credentials.NASTY | lexing_servers.NASTY
+    lexing_languages.NASTY
+    | lexing_credentials.NASTY
+    | lexing_servers.NASTY
+    | {"shell": (b"a[$(echo x >&2)]", b"-va[$(echo x >&2)]", b"-v", b"printf", b"Ab")}
+    | {"env": (b"Ab", b"a[$(echo x >&2)]")}
 )  # nasty for one format
 
 PIECES = {
@@ -110,6 +114,8 @@ PIECES = {
             "\t",
             " ",
         ),
+        *("&a", "!x ", "! ", "!!int ", "!", "&b 'a, ", '&c "a, ', "?", ':"', "[&d ", "\u00a0"),
+        *("\n\u3000", "\ufeff", "{e: !x ", "*a ", "*a, ", "!<x> ", '{&e "'),
         *("# n: m\n", "{a: ", "[b, ", '"q": ', '{"q":', "k:\n  ", "- - ", "- k5: ", "k6: |\n  t"),
     ),
     "json": (
@@ -144,6 +150,16 @@ PIECES = {
             "}",
             "\t",
             "\r\n",
+        ),
+        *(
+            "\n: <<E\n",
+            "\nE\n",
+            "\ndeclare -l A B",
+            "\nOPTIND=",
+            "$(",
+            ")",
+            "\nread A <<E\n",
+            "alias",
         ),
     ),
     "ini": (
@@ -189,6 +205,19 @@ PIECES = {
         ),
         *("$'", "\ny=<<v>>", "\nprintf '%s|' \"$y\"", "\ncase x in x) :;; esac", "$((", "))", "$#"),
         *("\nread l <<'E F'\n", "\nread l <<-E\n", "\tE\n", "<<<", "{", "(", '"$', '"${x#'),
+        *(
+            "\nOPTIND=",
+            "\nprintf '%s|' \"$OPTIND\"",
+            "\nexport ",
+            "\nexport 'SRANDOM=",
+            "\ndeclare -",
+        ),
+        *("l y", ">/dev/null -u y", "\nprintf", " -v ", "\n<<v>> ", "\nA=a ", "\ntest ", " >E "),
+        *(
+            "\nwhile read -r l; do printf '%s|' \"$l\"; done <<E\n$(printf '",
+            "')\nE\n",
+            "for OPTIND in ",
+        ),
     ),
     **lexing_servers.PIECES,
 }
@@ -214,11 +243,10 @@ _EVENT = ("anchor", "tag", "implicit", "value")
 
 
 def read_env(data: bytes) -> object:
-    """What python-dotenv reads, and what dash does."""
+    """What python-dotenv reads, and what dash and bash do."""
     script = data + b'\nprintf \'%s\\0\' "$A" "$B" "$C" "$D" "$E"\n'
-    return dict(dotenv.dotenv_values(stream=io.StringIO(data.decode()))), run_script(
-        ["dash"], script
-    )
+    shells = [run_script(shell, script) for shell in (["dash"], ["bash", "--norc"])]
+    return dict(dotenv.dotenv_values(stream=io.StringIO(data.decode()))), shells
 
 
 def read_shell(data: bytes) -> object:
@@ -251,7 +279,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "shell": read_shell,
     **lexing_servers.READERS,
 }
-PROGRAMS = {"shell": ("dash", "bash"), "env": ("dash",)}
+PROGRAMS = {"shell": ("dash", "bash"), "env": ("dash", "bash")}
 PROGRAMS |= lexing_languages.PROGRAMS | lexing_credentials.PROGRAMS
 UNREADABLE = (
     yaml.YAMLError,
@@ -292,6 +320,15 @@ def attempt(folder: Path, format_name: str, random: Random) -> str:
     "value refused", or what is wrong with it. Whatever is not a ShimError goes through.
     """
     text, count = template(format_name, random)
+    # In any order and, as far as they go, different: two equal keys would be another document.
+    nasty = NASTY + OWN.get(format_name, ())
+    values = random.sample(nasty * (count // len(nasty) + 1), count)
+    return judge(folder, format_name, text, values)
+
+
+def judge(folder: Path, format_name: str, text: str, values: list[bytes]) -> str:
+    """As `attempt`, for the template `text`, whose placeholders v0, v1 ... get `values`."""
+    count = len(values)
     path = folder / "template"
     path.write_text(text, newline="")
     if "$$" in text:
@@ -301,9 +338,6 @@ def attempt(folder: Path, format_name: str, random: Random) -> str:
         twin = render(path, format_name, [token.encode() for token in tokens])
     except ShimError:
         return "refused"
-    # In any order and, as far as they go, different: two equal keys would be another document.
-    nasty = NASTY + OWN.get(format_name, ())
-    values = random.sample(nasty * (count // len(nasty) + 1), count)
     try:
         rendered = render(path, format_name, values)
     except ShimError:

@@ -1,10 +1,12 @@
 """Variable files (dotenv), for what python-dotenv and a shell's ``.`` read alike.
 
 These readers agree on little, so the spelling is chosen by the value: nothing around harmless
-characters, else single quotes, else double quotes; what no spelling gives to both is refused.
+characters, else single quotes, else double quotes; what no spelling gives to both is refused. So is
+what stands below a line that is no NAME=value, because it is code for a shell.
 """
 
 from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
+from .shell_names import SPECIAL, is_special
 
 ALONE = "NAME=\0"
 
@@ -15,7 +17,7 @@ DOUBLE = "inside double quotes"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 HARMLESS = _NAME | frozenset("-./:@%+,=")
 _EXPANDED = _NAME | frozenset("{([*@#?!$-")  # what makes an expansion of the `$` before it
-_OPENING = frozenset("'\"`\\(")
+_CODE = frozenset("'\"`\\;&|<>() \t")  # what does not stand for itself in an unquoted value
 _QUOTE = "write NAME=<<...>> alone, or use |url"
 
 
@@ -26,21 +28,39 @@ def places(text):
     found = []
     lost = None  # once set, all that follows is refused
     for line in text.replace("\r\n", "\n").split("\n"):
-        line_places = _line(line.lstrip(" \t"))
+        line = line.lstrip(" \t")  # noqa: PLW2901 - as its readers see it
+        line_places = _line(line)
         found += [lost] * len(line_places) if lost else line_places
-        if not lost and not line_places and _goes_on(line.lstrip(" \t")):
-            lost = RefusedError("a line above may leave a quote open: readers disagree about it")
+        if not lost and line and line[0] != "#" and not _is_plain(line):
+            lost = RefusedError(
+                "a line above is more than a NAME=value or a comment: shells may run it as code, "
+                "and readers disagree about where it ends"
+            )
     return found
 
 
-def _goes_on(line):
-    """Whether some reader may take the next line for a part of this one."""
-    if line[:1] == "#" or _OPENING.isdisjoint(line):
+def _split(line):
+    """The name and the value in ``NAME=value``; the name is "" if it is none."""
+    if line.startswith(("export ", "export\t")):
+        line = line[7:].lstrip(" \t")
+    name, equals, value = line.partition("=")
+    if not equals or not name or not _NAME.issuperset(name) or name[0].isdigit():
+        name = ""
+    return name, value
+
+
+def _is_plain(line):
+    """Whether shells take the line for an assignment that has no effect on how others are read."""
+    name, value = _split(line)
+    if not name or "$(" in value or "$[" in value or "`" in value:
         return False
-    value = line.partition("=")[2]
-    if value[:1] not in ("'", '"'):
-        return True
-    return _after_quotes(value) < 0
+    for expansion in value.split("${")[1:]:
+        variable, brace, _rest = expansion.partition("}")
+        if not brace or not _NAME.issuperset(variable):
+            return False
+    if value[:1] in ("'", '"'):
+        return _after_quotes(value) > 0
+    return _CODE.isdisjoint(value.replace("\t", " ").partition(" #")[0].rstrip(" "))
 
 
 def _line(line):
@@ -53,11 +73,11 @@ def _line(line):
 def _place(line):
     if line[:1] == "#":
         return RefusedError("it stands in a comment")
-    if line.startswith(("export ", "export\t")):
-        line = line[7:].lstrip(" \t")
-    name, equals, value = line.partition("=")
-    if equals == "" or not name or not _NAME.issuperset(name) or value[:1] in (" ", "\t"):
+    name, value = _split(line)
+    if not name or value[:1] in (" ", "\t"):
         return RefusedError("it does not stand in a NAME=value, without spaces around the `=`")
+    if is_special(name):
+        return RefusedError(SPECIAL.format(name))
     if value[0] in "\"'":
         return _quoted(value)
     value = value.rstrip(" \t")

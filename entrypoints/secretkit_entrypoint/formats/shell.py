@@ -2,8 +2,9 @@
 
 The lexer follows quotes, comments, expansions and here-documents. A value inside ``$(…)``,
 ``${…}``, backquotes or a here-document is refused: assign it to a variable above and use that.
-So is one on a line with a command that reads its words as code or as arithmetic, where a value
-such as ``a[$(x)]`` would run in bash. Where the lexer cannot be certain any more (continued lines,
+So is one that names a command, one that a variable gets which means something to the shell, and
+one on a line with a command that reads its words as code or as arithmetic, where a value such as
+``a[$(x)]`` would run in bash. Where the lexer cannot be certain any more (continued lines,
 arithmetic, subscripts), it refuses everything that follows.
 """
 
@@ -11,6 +12,7 @@ import re
 
 from . import MARK, RefusedError
 from .lexer import Lexer, LostError
+from .shell_names import SPECIAL, is_special
 
 BARE = "bare"
 SINGLE = "inside single quotes"
@@ -21,12 +23,36 @@ _SPACE = " \t\n"
 _WORD_ENDS = _SPACE + ";&|()<>"
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
+# Each is looked for as any word of a line, because the name of a command may stand anywhere.
+_END = r"(?=[\s;&|()<>]|$)"
 _READS_CODE = re.compile(
-    r"\\?(eval|trap|source|\.|let|\[\[|declare|typeset|local|read|unset|mapfile|readarray|getopts"
-    r"|compgen|complete|(?:wait|test|printf|\[)(?=[ \t](?:.*[ \t])?-[vp]))(?=[\s;&|()<>]|$)"
+    r"(eval|trap|source|\.|let|\[\[|declare|typeset|local|read|unset|mapfile|readarray|getopts"
+    r"|comp(?:gen|lete|opt)|wait|hash|bind|enable|fc)" + _END
 )
-# What changes how every later line is read: other words, or arithmetic in assignments.
-_CHANGES_ALL = re.compile(r"\\?(alias|(?:declare|typeset|local)[ \t](?:.*[ \t])?[-+]\w*[in]\w*)\b")
+# As options, or where a value may become one, they name variables: printf -v, test -v.
+_PRINTF = re.compile(r"printf" + _END)
+_FORMAT = re.compile(r"printf[ \t]+(?:--[ \t]+)?['\"]?[^-+\0$`'\"\\\s;&|()<>]")
+_TEST = re.compile(r"(?:test|\[)" + _END)
+_UNARY = re.compile(r"-[vR]\b|\0['\"]?[ \t]+[\"']?[\0$]")
+# What changes how every later line is read: other words, or other values in assignments.
+_DECLARES = re.compile(r"(?:declare|typeset|local)" + _END)
+_DECLARES_PLAIN = re.compile(r"\w+(?:[ \t]+-[aAfFgprtx]+)*(?:[ \t]+[A-Za-z_]|[ \t]*(?=[\n;&|)]|$))")
+_EXPORTS = re.compile(r"(?:export|readonly)" + _END)
+_EXPORTED = re.compile(r"-[afnpA]+(?=[ \t])|[A-Za-z_]\w*(?=\+?=|[\s;&|()<>]|$)", re.ASCII)
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)(?:\+?=|\[)", re.ASCII)
+_LOOP = re.compile(r"(?:for|select)\s+(\w+)", re.ASCII)
+_WORD = re.compile(r"[^\s;&|()<>]+")
+# Where the name of a command follows: the beginning, and behind operators and these words, then
+# assignments and redirections.
+_COMMAND = re.compile(
+    r"(?:\A|[\n;&|(`]|(?<![^\s;&|()`])(?:[!{]|if|then|else|elif|while|until|do|time|exec|command"
+    r"|builtin|env|coproc)(?=\s))"
+    r"(?:[ \t]*(?:[A-Za-z_]\w*\+?=|\d*[<>]+&?[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|()<>\"'])*"
+    r"(?=[ \t<>]))*[ \t]*\Z",
+    re.ASCII,
+)
+# In a here-document, what all shells end where it seems to: \$, ${NAME}, $(a plain command).
+_CLOSED = re.compile(r"\\.|\$\{\w+\}|\$\([\w ./:+%=-]*\)")
 _SUBSCRIPT = re.compile(r"\[[\w$@*!^.,:+-]*\]")
 
 
@@ -53,6 +79,7 @@ class _Lexer(Lexer):
         self.documents = []  # here-documents whose bodies begin on the next line
         self.word_end = 0  # where a piece of a word ended: no word begins there
         self.refusal = None  # for all that follows on this line
+        self.exports = False  # whether `export` or `readonly` stands on this line
 
     def take(self, end, place):
         super().take(end, self.refusal or place)
@@ -72,6 +99,7 @@ class _Lexer(Lexer):
             if char == "\n":
                 self.at += 1
                 self.refusal = None
+                self.exports = False
                 self.bodies()
             elif char == "#" and (self.at == 0 or self.at != self.word_end):
                 if text[self.at - 1] == ")":
@@ -95,18 +123,48 @@ class _Lexer(Lexer):
                     raise LostError("a line break in a word behind a here-document's")
 
     def begin(self):
-        """At what may be the first character of a word: look whether it reads others as code."""
-        changes = _CHANGES_ALL.match(self.text, self.at)
-        if changes is not None:
-            raise LostError(f"`{changes[0].split()[0]}`")
-        command = _READS_CODE.match(self.text, self.at)
-        if command is None:
+        """At what may be the first character of a word: look how it is read, and others by it."""
+        text = self.text
+        match = _WORD.match(text, self.at)
+        if match is None:
             return
-        if command[1] == "[[" and self.text.find("]]", self.at, self.line_end()) < 0:
-            raise LostError("`[[` of several lines")
-        self.refusal = RefusedError(
-            f"it stands on a line with `{command[1]}`, which may run it as code; {_VARIABLE}"
-        )
+        word = match[0]
+        if self.names_command(word):
+            self.refuse_line("it stands in the name of a command, or behind one")
+        if word.count("'") % 2 == 0 and word.count('"') % 2 == 0:
+            word = re.sub(r"['\"\\]", "", word)  # 'eval' and \eval are eval
+        if word == "alias" or (_DECLARES.match(word) and not _DECLARES_PLAIN.match(text, self.at)):
+            raise LostError(f"`{word}`")
+        loop = _LOOP.match(text, self.at)
+        if loop is not None and is_special(loop[1]):
+            raise LostError(f"a loop over `{loop[1]}`")
+        assigned = _ASSIGNED.match(word)
+        if assigned is not None and is_special(assigned[1]):
+            self.refuse_line(SPECIAL.format(assigned[1]))
+        if self.exports and not _EXPORTED.match(text, self.at):
+            self.refuse_line("it stands behind `export` or `readonly` without a plain NAME=")
+        self.exports = self.exports or _EXPORTS.match(word) is not None
+        command = _READS_CODE.match(word)
+        if command is not None:
+            if command[1] == "[[" and text.find("]]", self.at, self.line_end()) < 0:
+                raise LostError("`[[` of several lines")
+            self.refuse_line(
+                f"it stands on a line with `{command[1]}`, which may run it as code; {_VARIABLE}"
+            )
+        if _PRINTF.match(word) and not _FORMAT.match(text, self.at):
+            self.refuse_line("it stands behind `printf` without a plain format, as in '%s'")
+        if _TEST.match(word) and _UNARY.search(text, self.at, self.line_end()):
+            self.refuse_line("it stands in a test that may look for a variable by its name")
+
+    def refuse_line(self, reason):
+        self.refusal = self.refusal or RefusedError(reason)
+
+    def names_command(self, word):
+        """Whether a value stands in `word`, which a shell takes for the name of a command."""
+        if MARK not in word or _ASSIGNED.match(word):
+            return False
+        start = self.text.rfind("\n", 0, self.at) + 1
+        return _COMMAND.search(self.text[max(start, self.at - 300) : self.at]) is not None
 
     def line_end(self):
         end = self.text.find("\n", self.at)
@@ -217,7 +275,7 @@ class _Lexer(Lexer):
         end = start
         while end < len(text) and text[end] not in _WORD_ENDS:
             end += 1
-        word = text[start:end]
+        plain = word = text[start:end]
         for quote in ("'", '"'):
             if len(word) > 2 and word[0] == word[-1] == quote:
                 word = word[1:-1]
@@ -226,18 +284,21 @@ class _Lexer(Lexer):
         if not word or not _NAME.issuperset(word):
             # Also an arithmetic shift such as $((1 << 2)), which has no word.
             raise LostError("`<<` with a word that is not a plain name")
-        self.documents.append((word, tabs))
+        self.documents.append((word, tabs, plain == word))
         self.at = end
 
     def bodies(self):
         text = self.text
-        for word, tabs in self.documents:
+        for word, tabs, expands in self.documents:
             while True:
                 if self.at >= len(text):
                     raise LostError("a here-document that nothing closes")
                 end = text.find("\n", self.at)
                 end = len(text) if end < 0 else end
                 line = text[self.at : end]
+                open_line = _CLOSED.sub("", line) if expands else ""
+                if "$(" in open_line or "${" in open_line or "`" in open_line:
+                    raise LostError("an expansion in a here-document that may go on below")
                 if line.endswith("\\"):
                     raise LostError("a line in a here-document that a backslash continues")
                 self.take(
