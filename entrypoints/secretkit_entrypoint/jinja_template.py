@@ -181,7 +181,7 @@ class JinjaTemplate:
     def _print(self, _context, value):
         """What Jinja2 prints for `value`: a number, rendered text, or a token."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return str(value)
+            return str(as_value(value))
         if isinstance(value, Rendered):
             return value._text
         value = as_value(value)

@@ -32,6 +32,8 @@ def as_value(value):
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         str(value)  # says what is wrong with it, if it is undefined or rendered text
         raise UnprintableError(f"a {type(value).__name__} cannot be printed, only text and numbers")
+    if isinstance(value, float) and value - value != 0:
+        raise UnprintableError("a number that is infinite or none at all cannot be printed")
     text = str(value)
     if "\0" in text:
         # Rendered text has some, where its values stand.

@@ -171,6 +171,7 @@ def test_without_jinja2_the_message_says_what_to_do(
         ("{{ secrets[db_password] }}", ["1:1: it uses something that is not defined"]),
         ("{{ db_password.canary }}", ["1:1: it uses something that is not defined"]),
         ("{{ secrets }}{# #}", ["1:1: a Secrets cannot be printed, only text and numbers"]),
+        ("{{ 'nan'|float }}", ["1:1: a number that is infinite or none at all cannot be printed"]),
         ("{{ [db_password] }}", ["1:1: a list cannot be printed, only text and numbers"]),
         ("{{ none }}", ["1:1: a NoneType cannot be printed"]),
         ("{{ db_password.__class__.__mro__ }}", ["1:1: SecurityError in this expression"]),

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from secretkit_entrypoint import formats
@@ -420,3 +421,50 @@ def test_a_message_is_one_line_also_about_an_expression_of_two(tmp_path: Path) -
     """Jinja2 allows a line break inside of {{ }}."""
     (problem,) = problems(tmp_path, "a\n{{ nosuch\n }}", source="t.j2")
     assert problem.startswith("t.j2:2:1: no secret for {{ nosuch }}: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"a <b> & ]] c\t\n", b"a <b> & ]] c\t"),
+        (b"]]>", b"]]]]>&#62;<![CDATA["),
+        (b"x]", b"x]]>&#93;<![CDATA["),
+        (b"\r\xc3\xa9!", b"]]>&#13;&#233;<![CDATA[!"),
+        (b"", b"]]><![CDATA["),
+    ],
+)
+def test_cdata_holds_what_it_can(value: bytes, expected: bytes) -> None:
+    """So that readers that take only the first part of a text see plain values, too."""
+    xml = formats.module("xml")
+    (place,) = xml.places("<a><![CDATA[\0]]></a>")
+    assert expected == xml.encode(value.rstrip(b"\n"), place)
+
+
+def test_spaces_in_xml_that_a_dtd_may_drop_are_refused(tmp_path: Path) -> None:
+    """In an attribute of a type other than CDATA, which only the external DTD tells."""
+    text = '<!DOCTYPE a SYSTEM "a.dtd"><a b="<<v>>"><<v>></a>'
+    (tmp_path / "t").write_text(text)
+    template = load(str(tmp_path / "t"), "a.xml")
+    template.render(Content({"v": b"a b"}), {})
+    for value in (b" a", b"a ", b"a  b"):
+        with pytest.raises(ShimError, match="the DTD"):
+            template.render(Content({"v": value}), {})
+    (tmp_path / "t").write_text(text.replace("SYSTEM", "").replace('"a.dtd"', ""))
+    load(str(tmp_path / "t"), "a.xml").render(Content({"v": b" a  b "}), {})
+
+
+def test_a_filter_for_xml_writes_what_an_attribute_keeps(tmp_path: Path) -> None:
+    """The place is unknown, and an attribute would make spaces of tabs and line breaks."""
+    (tmp_path / "t").write_text("<a b='<<v|xml>>'/>")
+    rendered = load(str(tmp_path / "t"), "a.txt").render(Content({"v": b"a\tb\nc<"}), {})
+    assert rendered == b"<a b='a&#9;b&#10;c&#60;'/>"
+
+
+def test_values_in_one_key_share_what_it_can_hold(tmp_path: Path) -> None:
+    """A key of YAML has at most 1024 characters, however many values it is made of."""
+    (tmp_path / "t").write_text('{"<<a>>.<<b>>": 1}\n')
+    template = load(str(tmp_path / "t"), "a.yaml")
+    with pytest.raises(ShimError, match="longer than a YAML key"):
+        template.render(Content({"a": b"x" * 257, "b": b"y"}), {})
+    rendered = template.render(Content({"a": b"x" * 256, "b": b"y" * 256}), {})
+    assert yaml.safe_load(rendered) == {"x" * 256 + "." + "y" * 256: 1}

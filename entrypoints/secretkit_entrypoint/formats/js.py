@@ -52,6 +52,7 @@ class _Lexer(Lexer):
         self.before = ""
         self.operand = True  # whether one is expected here: True, False, or None if that is unclear
         self.braces = []  # the open ones: the place in the template of a `${`, else None
+        self.broken = False  # whether a line ended since the last token
         self.key = None  # index in `found`, if the last token becomes a key when `:` follows
 
     def run(self):
@@ -61,13 +62,16 @@ class _Lexer(Lexer):
         while self.at < len(text):
             char = text[self.at]
             if char.isspace() or char == "\ufeff":
+                self.broken = self.broken or char == "\n"
                 self.at += 1
             elif text.startswith(("<!--", "-->"), self.at):
                 raise LostError("`<!--` or `-->`, which begins a comment in scripts only")
             elif text.startswith("//", self.at):
                 self.comment("//", "\n")
             elif text.startswith("/*", self.at):
+                start = self.at
                 self.comment("/*", "*/")
+                self.broken = self.broken or "\n" in text[start : self.at]
             elif char in MARK + "\"'":
                 self.value(char)
             elif char == "`":
@@ -84,7 +88,7 @@ class _Lexer(Lexer):
         return place if self.operand and self.before not in ("", ";", "{") else _NO_OPERAND
 
     def done(self, before, operand, key=None):
-        self.before, self.operand, self.key = before, operand, key
+        self.before, self.operand, self.key, self.broken = before, operand, key, False
 
     def value(self, quote):
         """A string that `quote` opens, or a bare MARK."""
@@ -152,7 +156,8 @@ class _Lexer(Lexer):
     def slash(self):
         """A division or a regular expression."""
         text = self.text
-        if self.operand is None:
+        # On a line of its own it may follow a statement that ended without a semicolon.
+        if self.operand is None or (self.broken and not self.operand):
             other = text.find("/", self.at + 1)
             if other >= 0 and text.find("\n", self.at, other) < 0:
                 raise LostError("a `/` that may divide or begin a regular expression")

@@ -15,7 +15,7 @@ DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
 BARE = "bare"
 
-_DIGITS = {"x": 2, "u": 1}
+_DIGITS = {"x": 2, "X": 2, "u": 1}
 _DIGITS.update(dict.fromkeys("01234567", 2))
 _OPERATORS = frozenset(("return", "echo", "print", "case", "and", "or", "xor"))
 _TOKENS = ("->", "::", "=>")
@@ -62,7 +62,7 @@ class _Lexer(Lexer):
         while self.at < len(text):
             char = text[self.at]
             word = self.word()
-            if char.isspace():
+            if char in " \t\r\n":
                 self.at += 1
                 continue
             if char in "#/" and self.comments():

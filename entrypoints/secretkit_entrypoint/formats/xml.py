@@ -4,7 +4,9 @@ Whatever is not printable ASCII becomes a character reference, so the document's
 matter and a parser's normalisation of line ends and attribute spaces leaves it alone.
 """
 
-from . import MARK, RefusedError, utf8
+from . import MARK, Place, RefusedError, utf8
+
+ALONE = "<a b='\0'/>"  # what is right there is right in text, too
 
 TEXT = "text"
 ATTRIBUTE = "attribute"
@@ -16,6 +18,7 @@ _MARKUP = (("<!--", "-->", "comment"), ("<?", "?>", "processing instruction"))
 def places(text):
     """The place of each MARK: TEXT, ATTRIBUTE, CDATA, or RefusedError."""
     found = []
+    attribute = Place(ATTRIBUTE, tokens=False)
 
     def give(start, end, place):
         found.extend([place] * text.count(MARK, start, end))
@@ -37,8 +40,11 @@ def places(text):
             elif text.startswith("<!", start):
                 at = _declaration(text, start)
                 give(start, at, RefusedError("it stands in a declaration"))
+                if text.find("SYSTEM", start, at) >= 0 or text.find("PUBLIC", start, at) >= 0:
+                    # An attribute may be of a type whose spaces do not count (XML 1.0, 3.3.3).
+                    attribute = Place(ATTRIBUTE, tokens=True)
             elif start < size:
-                at = _tag(text, start, give)
+                at = _tag(text, start, attribute, give)
             else:
                 at = size
     return found
@@ -66,7 +72,7 @@ def _declaration(text, start):
     return at
 
 
-def _tag(text, start, give):
+def _tag(text, start, attribute, give):
     """Give the places in the tag that opens at `start`; return the offset after it."""
     outside = RefusedError("it stands in a tag, outside an attribute's quotes")
     at = start
@@ -77,7 +83,7 @@ def _tag(text, start, give):
             if end < 0:
                 give(at, len(text), RefusedError("no quote closes this attribute"))
                 return len(text)
-            give(at, end, ATTRIBUTE)
+            give(at, end, attribute)
             at = end + 1
         else:
             give(at, at + 1, outside)
@@ -93,21 +99,40 @@ def encode(value, place):
     The source of what is forbidden is the production Char of XML 1.0: no control character but
     tab, LF and CR, no U+FFFE and U+FFFF, not even as references.
     """
-    escaped = "".join(map(_escape, utf8(value)))
+    text = utf8(value)
+    if place == CDATA:
+        return _cdata(text).encode("utf-8")
+    escaped = "".join(map(_escape, text))
     if place == ATTRIBUTE:
         # A parser turns these into spaces in an attribute, unless they are references.
         escaped = escaped.replace("\t", "&#9;").replace("\n", "&#10;")
-    elif place == CDATA:
-        # Nothing can be escaped inside CDATA, so the value stands between two sections.
-        escaped = f"]]>{escaped}<![CDATA["
+        if place.tokens and ("  " in text or text != text.strip(" ")):
+            raise RefusedError(
+                "it begins or ends with a space or holds two in a row, and the DTD that the "
+                "document names may have them dropped from this attribute; put it into an element"
+            )
     return escaped.encode("ascii")
 
 
+def _cdata(text):
+    """`text` in CDATA, where nothing can be escaped: what must be stands between two sections."""
+    written, inside, before = "", True, "]"
+    for at, char in enumerate(text):
+        # `]]>` would end the section; the template may have a part of it beside the value.
+        ends = (char == ">" and before == "]") or (char == "]" and at == len(text) - 1)
+        plain = not ends and (" " <= char <= "~" or char in "\t\n")
+        if plain != inside:
+            written += "<![CDATA[" if plain else "]]>"
+        written += char if plain else f"&#{ord(char)};" if ends else _escape(char)
+        inside, before = plain, char
+    if not text:
+        return "]]><![CDATA["
+    return written if inside else written + "<![CDATA["
+
+
 def _escape(char):
-    if char in "&<>\"'":
-        return f"&#{ord(char)};"
     if " " <= char <= "~" or char in "\t\n":
-        return char
+        return f"&#{ord(char)};" if char in "&<>\"'" else char
     if (char < " " and char != "\r") or char in "\ufffe\uffff":
         raise RefusedError("it holds a control character, which XML cannot write")
     return f"&#{ord(char)};"

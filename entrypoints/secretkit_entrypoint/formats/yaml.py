@@ -7,7 +7,8 @@ The lexer follows lines and knows enough of YAML to tell quotes, keys, flow coll
 scalars, comments and plain scalars that go on over several lines. It does not check the document.
 """
 
-from . import MARK, ODD_LINES, PART, RefusedError, double_quoted, odd_lines, utf8
+from . import MARK, ODD_LINES, PART, Place, RefusedError, double_quoted, odd_lines, utf8
+from .lexer import LostError
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
@@ -17,15 +18,19 @@ SINGLE_KEY = "key in single quotes"
 BARE_KEY = "bare key"
 _KEYS = {DOUBLE: DOUBLE_KEY, SINGLE: SINGLE_KEY, BARE: BARE_KEY}
 
-# A key must fit on one line of 1024 characters (YAML 1.2, 7.4.2), with what stands around it.
+# A key must fit on one line of 1024 characters (YAML 1.2, 7.4.2), with what stands around it. All
+# values in one share this.
 _LONGEST_KEY = 512
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 _DIGITS = {"x": 2, "u": 4, "U": 8}
 _SPACE = " \t\r\n"
 _FLOW = ",[]{}"
+# What all readers take for a part of a tag, an anchor or an alias.
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:!" + MARK)
 _OPENING = MARK + "\"'[{|>"  # a line with none of these opens nothing that goes on
 _QUOTE = "put the whole value inside double quotes"
+_TAGGED = RefusedError("its tag makes something else of it; write it without one, or with !!str")
 
 
 def encode(value, place):
@@ -45,7 +50,7 @@ def encode(value, place):
         if len(text) != len(value) or not text.isprintable() or '"' in text or "\\" in text:
             text = "".join(map(_escape, text))
         written = f'"{text}"' if place in (BARE, BARE_KEY) else text
-    if len(written) > _LONGEST_KEY and place in _KEYS.values():
+    if place in _KEYS.values() and len(written) > place.longest:
         raise RefusedError("it is longer than a YAML key may be")
     return written.encode("utf-8")
 
@@ -74,6 +79,9 @@ def places(text):
     """The place of each MARK: one of the constants, PART, or RefusedError."""
     if odd_lines(text):
         return [RefusedError(ODD_LINES)] * text.count(MARK)
+    if "\ufeff" in text or "%TAG" in text:
+        reason = "readers disagree about a byte order mark or %TAG in the template; leave it out"
+        return [RefusedError(reason)] * text.count(MARK)
     return _Lexer(text).run()
 
 
@@ -86,13 +94,18 @@ class _Lexer:
         self.parent = -1  # column of the innermost key or dash: what it owns is indented more
         self.plain = None  # the parent's column of a plain scalar that may go on on the next line
         self.bare = None  # index in found, if that scalar is a MARK alone
+        self.tagged = False  # whether the next scalar has a tag other than !!str
         self.ahead = dict.fromkeys(_OPENING, -1)  # the next of each, from where it was sought
         self.sought = 0  # up to here there is no line to skip to
 
     def run(self):
         at = 0
-        while at < len(self.text):
-            at = self.line(self.skip(at))
+        try:
+            while at < len(self.text):
+                at = self.line(self.skip(at))
+        except LostError as lost:
+            why = RefusedError(f"it stands after {lost}, which not all readers take alike")
+            self.found += [why] * (self.text.count(MARK) - len(self.found))
         return self.found
 
     def skip(self, at):
@@ -138,7 +151,7 @@ class _Lexer:
         content = self.text[start:end].lstrip(" ")
         indent = end - start - len(content)
         first = content[:1]
-        if not content.strip():
+        if not content.strip(_SPACE):
             return end + 1
         if first == "#":
             self.plain = None
@@ -179,14 +192,16 @@ class _Lexer:
                 # An empty key begins with its tag or anchor.
                 self.parent = self.column(at if first is None else first)
                 first = None
+                self.tagged = False
                 at += 1
             elif char == "#":
                 self.refuse(at, end, "it stands in a comment")
                 return end + 1
             elif char in "!&":
                 first = at if first is None else first
-                at = self.word(at, "a tag or an anchor")
+                at = self.word(at, _SPACE)
             elif char in "|>":
+                self.tagged = False
                 return self.block(at, end)
             else:
                 column = self.column(at if first is None else first)
@@ -206,7 +221,7 @@ class _Lexer:
             end = self.end_of_line(at)
             rest = text[at:end].lstrip(" \t")
             if rest[:1] == ":" and rest[1:2] in _SPACE:
-                self.found[before:] = [_KEYS.get(place, place) for place in self.found[before:]]
+                self.make_key(before)
                 return end - len(rest) + 1, True
             comment = rest[:1] == "#"
             self.refuse(at, end, f"it stands {'in a comment' if comment else 'after a value'}")
@@ -216,7 +231,9 @@ class _Lexer:
             colon = text.find(":", colon + 1, end)
         hash_ = _comment(text, start, end)
         if colon >= 0 and (hash_ < 0 or colon < hash_):
-            self.plain_scalar(start, colon, is_key=True)
+            before = len(self.found)
+            self.plain_scalar(start, colon)
+            self.make_key(before)
             return colon + 1, True
         self.bare = None
         self.plain_scalar(start, end if hash_ < 0 else hash_)
@@ -226,11 +243,25 @@ class _Lexer:
             self.refuse(hash_, end, "it stands in a comment")
         return end + 1, False
 
-    def plain_scalar(self, start, end, is_key=False):
+    def make_key(self, before):
+        """What was found from index `before` on turns out to stand in a key."""
+        places = self.found[before:]
+        longest = _LONGEST_KEY // max(len(places), 1)
+        self.found[before:] = [
+            Place(_KEYS[place], longest=longest) if place in _KEYS else place for place in places
+        ]
+
+    def untagged(self, place):
+        """`place`, or a RefusedError if this scalar has a tag that makes it no string."""
+        tagged, self.tagged = self.tagged, False
+        return _TAGGED if tagged else place
+
+    def plain_scalar(self, start, end):
         scalar = self.text[start:end].strip(_SPACE)
+        bare = self.untagged(BARE)
         if scalar == MARK:
             self.bare = len(self.found)
-            self.found.append(BARE_KEY if is_key else BARE)
+            self.found.append(bare)
         elif MARK not in scalar:
             return
         elif "\n" in scalar:
@@ -251,7 +282,7 @@ class _Lexer:
                 end = text.find("'", end + 2)
             end = end + 1 if end >= 0 else -1
             swallowed = [False] * text.count(MARK, start, len(text) if end < 0 else end)
-        place = DOUBLE if text[start] == '"' else SINGLE
+        place = self.untagged(DOUBLE if text[start] == '"' else SINGLE)
         if end < 0:
             end = len(text)
             place = RefusedError("no quote closes this value")
@@ -263,11 +294,16 @@ class _Lexer:
         self.found += [lost if inside else place for inside in swallowed]
         return end
 
-    def word(self, at, name):
-        end = at
-        while end < len(self.text) and self.text[end] not in _SPACE:
+    def word(self, at, after):
+        """A tag, an anchor or an alias, behind which stands one of `after` or the text ends."""
+        text, end = self.text, at + 1
+        while text[end : end + 1] in _WORD:
             end += 1
-        self.refuse(at, end, f"it stands in {name}")
+        if text[end : end + 1] not in after:
+            raise LostError("an unusual tag or anchor")
+        self.refuse(at, end, "it stands in a tag, an anchor or an alias")
+        if text[at] == "!":
+            self.tagged = text[at:end] != "!!str"
         return end
 
     def block(self, start, end):
@@ -277,7 +313,7 @@ class _Lexer:
         while at < len(self.text):
             end = self.end_of_line(at)
             content = self.text[at:end].lstrip(" ")
-            if content.strip():
+            if content.strip(_SPACE):
                 indent = end - at - len(content)
                 if indent <= self.parent or (indent == 0 and content[:3] in ("---", "...")):
                     break
@@ -291,6 +327,7 @@ class _Lexer:
         text = self.text
         depth = 0
         key_before = False  # after a quoted scalar or a bracket, `:` needs no space
+        before = len(self.found)  # of the last scalar
         while at < len(text):
             char = text[at]
             following = text[at + 1 : at + 2]
@@ -302,34 +339,41 @@ class _Lexer:
                 self.refuse(at, end, "it stands in a comment")
                 at = end
                 continue
-            if char in "[{":
-                depth += 1
-                at += 1
-            elif char in "]}":
+            if char in "]}":
+                self.tagged = False
+                before = len(self.found)
                 depth -= 1
                 at += 1
                 if depth == 0:
                     return at
                 key_before = True
                 continue
-            elif char in "\"'":
+            if char in "\"'":
+                before = len(self.found)
                 at = self.quoted(at)
                 key_before = True
                 continue
-            elif (
-                char == ","
+            if (
+                char in ",[{"
                 or (char == ":" and key_before)
                 or (char in ":?-" and (following in _SPACE or following in _FLOW))
             ):
+                depth += char in "[{"
+                if char == ":":
+                    self.make_key(before)
+                before = len(self.found)
+                self.tagged = False
                 at += 1
+            elif char in ":?":
+                raise LostError(f"a `{char}` in brackets with no space behind it")
+            elif char in "!&*":
+                at = self.word(at, _SPACE + ",]}")
             else:
                 end = at + 1
                 while end < len(text) and not _ends_plain(text, end):
                     end += 1
-                if char in "!&*":
-                    self.refuse(at, end, "it stands in a tag, an anchor or an alias")
-                else:
-                    self.plain_scalar(at, end)
+                before = len(self.found)
+                self.plain_scalar(at, end)
                 at = end
             key_before = False
         return at
