@@ -45,7 +45,7 @@ _WORD = re.compile(r"[^\s;&|()<>]+")
 # Where the name of a command follows: the beginning, and behind operators and these words, then
 # assignments and redirections.
 _COMMAND = re.compile(
-    r"(?:\A|[\n;&|(`]|(?<![^\s;&|()`])(?:[!{]|if|then|else|elif|while|until|do|time|exec|command"
+    r"(?:\A|[\n;&|(]|(?<![^\s;&|()])(?:[!{]|if|then|else|elif|while|until|do|time|exec|command"
     r"|builtin|env|coproc)(?=\s))"
     r"(?:[ \t]*(?:[A-Za-z_]\w*\+?=|\d*[<>]+&?[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|()<>\"'])*"
     r"(?=[ \t<>]))*[ \t]*\Z",
