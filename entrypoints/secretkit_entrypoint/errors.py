@@ -65,9 +65,16 @@ def show(name):
 
 def did_you_mean(name, known, prefix=""):
     """The end of a message, ` (did you mean …?)`, or nothing: `name` and `known` are str."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, 1, 0.7)
+    close = closest(name, known, 0.7)
     if not close:  # two letters of a short name in each other's place
         close = [other for other in known if sorted(other) == sorted(name)]
     return f" (did you mean {prefix}{close[0]}?)" if close else ""
+
+
+def closest(name, known, likeness):
+    """What of `known` is most like `name` (all str), at least so much (0 to 1): one or none."""
+    try:
+        from difflib import get_close_matches
+    except ImportError:  # Debian's python3-minimal has none, and this is only a hint
+        return []
+    return get_close_matches(name, known, 1, likeness)

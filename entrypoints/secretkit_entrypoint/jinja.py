@@ -35,7 +35,9 @@ def find(shown):
 
             site.main()
             import jinja2
-    except ImportError:
+    except ImportError as error:
+        if error.name is not None and error.name.partition(".")[0] != "jinja2":
+            raise  # it is there: what is missing is a module of Python's own
         raise ShimError(
             f"{shown}: this template needs Jinja2, which is not in this image: export the shim "
             "with it (secretkit shim export DIR --with-jinja2), install it (pip install jinja2), "

@@ -90,7 +90,7 @@ class Parts:
         except TemplateSyntaxError as error:  # a filter that there is not
             self._problems.append(_syntax(part, error))
         for node in part.tree.find_all(nodes.Const):
-            if node.value in (INFINITE, -INFINITE):
+            if node.value == INFINITE:
                 self._problems.append(f"{part.where(node.lineno)}: a number is too big")
         for kind, tag in _REFUSED:
             for node in part.tree.find_all(kind):

@@ -38,11 +38,28 @@ def shielded(step, *arguments):
 
 def defect(error):
     """What is said of a defect: neither its message nor a traceback, as they may hold a value."""
+    if isinstance(error, ImportError):
+        return (
+            f"the shim's {needed_by(error)} needs the module {error.name}, which cannot be loaded: "
+            "use a Python with its whole standard library (Debian: python3, not python3-minimal), "
+            "and all that `secretkit shim export` wrote"
+        )
     place = error.__traceback__
     while place.tb_next:
         place = place.tb_next
     file = place.tb_frame.f_code.co_filename.rpartition("/")[2]
     return f"internal error: {type(error).__name__} at {file}:{place.tb_lineno}; please report it"
+
+
+def needed_by(error):
+    """The module of the shim (str) that has raised an ImportError, without the package's name."""
+    place, needed = error.__traceback__, ""
+    while place:
+        package, _, module = place.tb_frame.f_globals["__name__"].partition(".")
+        if package == __package__:
+            needed = module
+        place = place.tb_next
+    return needed
 
 
 def run(words):

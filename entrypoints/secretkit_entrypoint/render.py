@@ -5,7 +5,7 @@ template, so a value that holds ``<<x>>`` or ``{{ x }}`` stays that text.
 """
 
 from . import formats
-from .errors import ShimError, show
+from .errors import ShimError, closest, show
 from .formats import MARK, PART, RefusedError
 from .mount import read_path, without_newline
 
@@ -88,10 +88,8 @@ def _without_value(name):
 
 def nearest(name, names):
     """What to say after "no secret for …": the nearest of `names` (list of str)."""
-    import difflib
-
     folded = {_fold(other): other for other in names}
-    close = difflib.get_close_matches(_fold(_without_value(name)), folded, 1, 0.5)
+    close = closest(_fold(_without_value(name)), folded, 0.5)
     if close:
         return f"the nearest is {folded[close[0]]!r}"
     return "none is similar" if names else "there are no secrets at all"
@@ -149,6 +147,8 @@ class Target:
         """
         try:
             places = self.format.places(MARK.join(literals))
+            if literals[0].startswith("\ufeff") and self.format_name not in formats.SKIP_BOM:
+                places = [RefusedError(formats.BOM)] * len(places)
         except RecursionError:
             raise ShimError(f"{self.source}: it is nested too deeply") from None
         if len(places) != len(outputs):
@@ -192,6 +192,8 @@ class Target:
                 )
             if not output.value:
                 raise RefusedError("it is empty and stands beside other unquoted text")
+            if getattr(place, "path", False) and not output.value.strip(b"."):
+                raise RefusedError("it is a segment of a path that browsers drop: `.` or `..`")
             return output.value
         written = self.format.encode(output.value, place)
         if output.form == self.format_name:

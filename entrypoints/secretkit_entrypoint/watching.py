@@ -4,6 +4,7 @@ Where the secrets are is looked at in intervals: the standard library has no ino
 swap of a Kubernetes mount, a rename and a file written in place all look alike that way.
 """
 
+import _signal
 import posix
 from time import monotonic
 
@@ -37,6 +38,8 @@ class Plan:
                 if kind != b"signal":
                     raise ShimError("--on-change takes restart, signal:NAME (signal:HUP) or none")
                 self.signal = signal_number(name, "--on-change signal:NAME")
+                if self.signal == _signal.SIGKILL:
+                    raise ShimError("--on-change signal:KILL tells COMMAND nothing: use restart")
         with problems:
             if settings.stop_signal is not None:
                 self.stop_signal = signal_number(settings.stop_signal, "--stop-signal")

@@ -290,6 +290,9 @@ def test_a_launcher_without_its_package_says_what_to_copy(tmp_path: Path) -> Non
     assert done.returncode == 125
     assert done.stderr.decode().count("\n") == 1
     assert f"cannot load the package secretkit_entrypoint in {tmp_path}" in done.stderr.decode()
+    for stderr in ("2>&-", "2>/dev/full"):
+        words = ["sh", "-c", f'exec "$@" {stderr}', "sh", sys.executable, "-ISB", alone, "true"]
+        assert subprocess.run(words, check=False).returncode == 125
 
 
 def test_an_entry_without_a_name_does_not_hinder_the_start(shim: Shim) -> None:

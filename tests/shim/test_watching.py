@@ -239,17 +239,18 @@ def test_a_bad_file_after_a_signal_is_taken_back(brisk: Shim, secret, tmp_path: 
     path = secret("x", b"one")
     render, command = with_file(tmp_path)
     with watched(brisk, tmp_path, *render, "--on-change", "signal:TERM", command=command) as run:
-        # This service ends with 0 after SIGTERM, which is no death; killed by SIGKILL it is one.
+        # This service ends with 0 after SIGTERM, which is no death; killed by SIGUSR1 it is one.
         run.until_started(" one")
         replace(path, "two")
         assert run.process.wait(60) == 0
     (tmp_path / "log").unlink()
     replace(path, "one")
-    with watched(brisk, tmp_path, *render, "--on-change", "signal:KILL", command=command) as run:
+    command = ["sh", "-c", f"cd {tmp_path}; echo start $$ X= $(cat file) >> log; exec sleep 300"]
+    with watched(brisk, tmp_path, *render, "--on-change", "signal:USR1", command=command) as run:
         run.until_started(" one")
         replace(path, "two")
         run.until_started(" one", " one")
-        run.until_said("COMMAND ended with status 137")
+        run.until_said(f"COMMAND ended with status {128 + signal.SIGUSR1} ")
         assert (tmp_path / "file").read_text() == "one\n"
 
 
@@ -457,6 +458,7 @@ def test_root_stays_the_parent_of_a_user(open_shim: Shim, tmp_path: Path) -> Non
     [
         ("--on-change", "reload", "--on-change takes restart, signal:NAME (signal:HUP) or none"),
         ("--on-change", "signal:STOP", "--on-change signal:NAME names no signal that can be sent"),
+        ("--on-change", "signal:9", "--on-change signal:KILL tells COMMAND nothing: use restart"),
         ("--on-change", "signal:", "--on-change signal:NAME names no signal that can be sent"),
         ("--stop-signal", "SIG_DFL", "--stop-signal names no signal that can be sent"),
         ("--stop-signal", "RTMIN+99", "--stop-signal names no signal that can be sent"),
