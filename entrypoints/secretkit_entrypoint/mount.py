@@ -84,6 +84,11 @@ class Mount:
         whole = {name: self._contents[name] for name in self._contents if name not in parts}
         return {**whole, **self._parts}
 
+    def asked(self):
+        """The sorted names of the files that were asked for, as far as they can be names."""
+        names = sorted({self.file(name) for name in self._asked})
+        return [name for name in names if len(name) <= 64 and not name.translate(None, GRAMMAR)]
+
     def unused(self):
         """The names of the secrets that nobody has asked for yet."""
         return [n for n in self.listed() if n not in self._contents and n not in self._asked]

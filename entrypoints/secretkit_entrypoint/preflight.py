@@ -10,6 +10,7 @@ from . import values
 from .destinations import GIVE, MOUNTED
 from .errors import LESSONS, ShimError, show
 from .mount import exists
+from .options import Keystore
 from .process import denied, unrunnable
 from .remedies import Place, mount_points, plural, remedies
 
@@ -41,26 +42,25 @@ class Findings:
 
     def __init__(self, start, problems):
         self.start = start
-        self.place = Place(start)
         self.levels = {"error": [], "warning": []}
         self.taught = set()
-        for line in problems.lines():
-            self.add("error", line)
+        lessons = [(line, lesson_of(line)) for line in problems.lines()]
+        missing = [lesson[1] for _, lesson in lessons if lesson and lesson[0] == "missing"]
+        self.place = Place(start, missing)
+        for line, lesson in lessons:
+            self.add("error", line, lesson)
         if start.renderings:
             self.ownership()
         if start.path is not None:
             self.command()
         for rendering in start.renderings:
             if rendering.destination is not None:
-                self.destination(rendering.destination)
+                self.destination(rendering.destination, holds_secret(rendering))
         self.secrets()
         self.fail = self.levels["error"] or (start.settings.strict and self.levels["warning"])
 
     def add(self, level, line, lesson=None):
         """Adds a finding; what mends it is told once, with the first line that is about it."""
-        if lesson is None:
-            # A template's line has its place in front.
-            lesson = next((LESSONS[known] for known in LESSONS if line.endswith(known)), None)
         mending = []
         if lesson is not None and lesson not in self.taught:
             self.taught.add(lesson)
@@ -94,8 +94,8 @@ class Findings:
         if reason is not None:
             self.add("error", f"cannot execute {show(path)}: {reason}")
 
-    def destination(self, destination):
-        """Whether it can be put into place, and the user can then read it."""
+    def destination(self, destination, secret):
+        """Whether it can be put into place, the user can then read it, and no stranger can."""
         where = f"destination {show(destination.path)}"
         if destination.full in mount_points():
             self.add("error", f"{where}: {MOUNTED}")
@@ -106,6 +106,12 @@ class Findings:
                 "warning",
                 f"{where}: uid {uid} will not be able to read it (mode {destination.mode:04o}, "
                 "owner %d:%d): give it that owner, or a mode such as 0440" % owner,
+            )
+        if secret and destination.mode & 0o006:
+            self.add(
+                "warning",
+                f"{where}: mode {destination.mode:04o} is for every user: take 0400, or 0440 and a "
+                "group (owner=U:G)",
             )
         above = self.out_of_reach(destination.full)
         if above is not None:
@@ -160,6 +166,12 @@ class Findings:
         for name in sorted(self.read):
             for complaint in values.complaints(name.rpartition(b"/")[2], self.read[name]):
                 self.add("warning", f"secret {show(name)} {complaint}")
+        environment, optional = start.environment, start.settings.optional
+        for name, secret in environment.sources.items():
+            by_default = environment.rule(name).startswith("--env-all")
+            if by_default and not environment.values[name] and secret not in optional:
+                line = f"secret {show(secret)} is empty: give it a value, or say --optional "
+                self.add("warning", line + show(secret), ("empty", secret))
         unused = ", ".join(map(show, mount.unused()))
         if unused:
             self.add(
@@ -167,6 +179,18 @@ class Findings:
             )
         if start.settings.env_all and exists(mount.folder) and not mount.listed():
             self.add("warning", f"no secrets in {show(mount.folder)}: nothing is set", ("folder",))
+
+
+def holds_secret(rendering):
+    """Whether a secret is in what is rendered; certificates of authorities alone are none."""
+    if isinstance(rendering.render, Keystore):
+        return rendering.render.key is not None
+    return rendering.template is not None and bool(rendering.template.secrets)
+
+
+def lesson_of(line):
+    """What can be taught about a problem; a template's line has its place in front."""
+    return next((LESSONS[known] for known in LESSONS if line.endswith(known)), None)
 
 
 def summary(findings):

@@ -5,8 +5,9 @@ lines are those of this start, so that they can be copied.
 """
 
 import posix
+from posixpath import abspath
 
-from .destinations import PERMITTED, mounts
+from .destinations import PERMITTED, inside, mounts
 from .errors import show
 from .mount import GRAMMAR
 from .options import DEFAULT_FOLDER
@@ -22,27 +23,34 @@ FOLDERS = (
     b"/vault/secrets",
 )
 
+# Kubernetes mounts a pod's service account below it, so no other volume fits there.
+OCCUPIED = (b"/run/secrets", b"/var/run/secrets")
+
 DOCKER = ("docker", "Swarm", "stack", "compose")
 
 
 class Place:
-    """Where this start takes place: the mount, who reads it, who runs, which platform."""
+    """Where this start takes place: the mount, who reads it, who runs, which platform.
 
-    def __init__(self, start):
+    `missing` are the names (bytes) of all secrets that are not in the mount.
+    """
+
+    def __init__(self, start, missing):
+        self.missing = missing
         self.mount = start.mount
-        self.folder = start.mount.folder
-        if self.folder[:1] != b"/":
-            try:
-                self.folder = posix.getcwdb() + b"/" + self.folder
-            except OSError:
-                pass  # the working folder is gone
+        try:
+            self.folder = abspath(start.mount.folder)
+        except OSError:
+            self.folder = start.mount.folder  # the working folder is gone
         self.reader = (posix.geteuid(), posix.getegid())
         self.runner = self.reader if start.user is None else (start.user.uid, start.user.gid)
         self.environ = start.environ
 
     def target(self, name):
         """Where Swarm is to put a secret: by its name alone, or anywhere by a path."""
-        return plain(name if self.folder == DEFAULT_FOLDER else self.folder + b"/" + name)
+        if self.folder == DEFAULT_FOLDER:
+            return plain(name)
+        return f"{path_of(self.folder)}/{plain(name)}"
 
 
 def remedies(lesson, place):
@@ -54,27 +62,13 @@ def remedies(lesson, place):
 
 
 def missing(place, name):
-    """A secret that is not in the mount."""
-    for folder, names in elsewhere(place):
+    """A secret that is not in the mount; the first that is nowhere else has the lines for all."""
+    there = elsewhere(place)
+    for folder, names in there:
         if name in names:
-            return [("found", f"it is in {show(folder)}: --secrets-dir {plain(folder)}")]
-    secret, target, folder = plain(name), place.target(name), plain(place.folder)
-    if place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder:
-        return [("systemd", f"LoadCredential={secret}:/path/to/{secret}")]
-    return [
-        ("Swarm", f"docker service create --secret source={secret},target={target}"),
-        (
-            "compose",
-            f"secrets: [{{source: {secret}, target: {target}}}] of the service, and "
-            f"secrets: {{{secret}: {{file: ./{secret}}}}} beside the services",
-        ),
-        (
-            "Kubernetes",
-            "volumes: [{name: secrets, secret: {secretName: NAME, items: "
-            f"[{{key: {secret}, path: {secret}}}]}}}}], "
-            f"volumeMounts: [{{name: secrets, mountPath: {folder}}}]",
-        ),
-    ]
+            return [("found", f"it is in {show(folder)}: --secrets-dir {word(path_of(folder))}")]
+    absent = [each for each in place.missing if not any(each in names for _, names in there)]
+    return given(place, absent) if name in absent[:1] else []
 
 
 def no_folder(place):
@@ -82,11 +76,52 @@ def no_folder(place):
     found = [
         (
             "found",
-            f"{plural(len(names), 'secret')} in {show(folder)}: --secrets-dir {plain(folder)}",
+            f"{plural(len(names), 'secret')} in {show(folder)}: --secrets-dir "
+            f"{word(path_of(folder))}",
         )
         for folder, names in elsewhere(place)
     ]
-    return found or missing(place, b"NAME")
+    return found or given(place, place.mount.asked() or [b"NAME"])
+
+
+def given(place, names):
+    """How a container is given secrets of these names (bytes)."""
+    secrets = [(plain(name), place.target(name)) for name in names]
+    if place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder:
+        lines = [f"LoadCredential={secret}:/path/to/{secret}" for secret, _ in secrets]
+        return [("systemd", ", ".join(lines))]
+    files = path_of(place.folder)
+    docker = [f'-v "$PWD/{secret}:{files}/{secret}:ro"' for secret, _ in secrets]
+    swarm = ["--secret " + word(f"source={secret},target={target}") for secret, target in secrets]
+    service = [f"{{source: {secret}, target: {word(target)}}}" for secret, target in secrets]
+    beside = [f"{secret}: {{file: ./{secret}}}" for secret, _ in secrets]
+    return [
+        ("docker", f"docker run {' '.join(docker)}"),
+        ("Swarm", f"docker service create {' '.join(swarm)}"),
+        (
+            "compose",
+            f"secrets: [{', '.join(service)}] of the service, and "
+            f"secrets: {{{', '.join(beside)}}} beside the services",
+        ),
+        ("Kubernetes", volume(place, [secret for secret, _ in secrets])),
+    ]
+
+
+def volume(place, secrets):
+    """How a pod is given secrets of these names (str)."""
+    items = ", ".join(f"{{key: {secret}, path: {secret}}}" for secret in secrets)
+    folder, end = word(path_of(place.folder)), ""
+    if identity(place.folder + b"/..data"):  # a second volume cannot be mounted there
+        return (
+            f"{', '.join(secrets)} in the Secret that is mounted at {folder}; if its volume lists "
+            f"items, add {items}"
+        )
+    if place.folder in OCCUPIED:
+        folder, end = "/secrets", ", and --secrets-dir /secrets"
+    return (
+        f"volumes: [{{name: secrets, secret: {{secretName: NAME, items: [{items}]}}}}], "
+        f"volumeMounts: [{{name: secrets, mountPath: {folder}}}]{end}"
+    )
 
 
 def unreadable(place, name):
@@ -96,12 +131,12 @@ def unreadable(place, name):
     lines = [
         (
             "Swarm",
-            f"docker service create --secret source={secret},target={target},uid={uid},gid={gid},"
-            "mode=0400",
+            "docker service create --secret "
+            + word(f"source={secret},target={target},uid={uid},gid={gid},mode=0400"),
         ),
         (
             "stack",
-            f'secrets: [{{source: {secret}, target: {target}, uid: "{uid}", gid: "{gid}", '
+            f'secrets: [{{source: {secret}, target: {word(target)}, uid: "{uid}", gid: "{gid}", '
             "mode: 0400}] of the service",
         ),
         ("compose", f"on the host: chown {uid}:{gid} FILE (a mounted file keeps owner and mode)"),
@@ -125,7 +160,7 @@ def directory(place, name):
     except OSError:
         names = []
     if names:
-        return [("found", f"a mount of its own? --secrets-dir {plain(path)}")]
+        return [("found", f"a mount of its own? --secrets-dir {word(path_of(path))}")]
     return [
         (
             "compose",
@@ -158,21 +193,24 @@ def memory(place, path):
         hidden = posix.listdir(folder or b"/")
     except OSError:
         hidden = []
-    folder, path = plain(folder), plain(path)
-    if hidden:
+    other = word(path_of(PERMITTED + b"/" + name))
+    if inside(path, place.folder):
+        return [("option", f"render to another folder, such as {other}: this has the secrets")]
+    if hidden and not inside(folder, PERMITTED):
         # What a mount would hide is needed.
-        other = f"{show(PERMITTED)}/{plain(name)}"
-        return [("image", f"ln -s {other} {path}, and render to {other}")]
+        return [("image", f"ln -s {other} {word(path_of(path))}, and render to {other}")]
     uid, gid = place.runner
-    options = f"uid={uid},gid={gid},mode=0700"
+    options = "mode=1777" if folder == PERMITTED else f"uid={uid},gid={gid},mode=0700"
+    folder = path_of(folder)
+    mount = word(f"type=tmpfs,destination={folder}")
     return [
-        ("docker", f"docker run --tmpfs {folder}:{options}"),
-        ("Swarm", f"docker service create --mount type=tmpfs,destination={folder}"),
+        ("docker", f"docker run --tmpfs {word(f'{folder}:{options}')}"),
+        ("Swarm", f"docker service create --mount {mount}"),
         ("compose", f'tmpfs: ["{folder}:{options}"] of the service'),
         (
             "Kubernetes",
             "volumes: [{name: rendered, emptyDir: {medium: Memory}}], "
-            f"volumeMounts: [{{name: rendered, mountPath: {folder}}}]",
+            f"volumeMounts: [{{name: rendered, mountPath: {word(folder)}}}]",
         ),
     ]
 
@@ -234,8 +272,20 @@ def mount_points():
 
 
 def plain(name):
-    """A name or path (bytes) as it can be pasted into a shell or into YAML; NAME for any other."""
-    return "NAME" if name.translate(None, GRAMMAR + b"/") else show(name)
+    """A secret's name (bytes) as it can be pasted into a shell or into YAML; NAME for any other."""
+    return "NAME" if name.translate(None, GRAMMAR) else show(name)
+
+
+def path_of(path):
+    """A path (bytes) as it can stand in quotes in a shell, YAML and an option; PATH for others."""
+    text = show(path)
+    return "PATH" if any(character in text for character in "'\"\\$`!,:") else text
+
+
+def word(text):
+    """What path_of() permits, and `,` and `:` around it, as one word of a shell or of YAML."""
+    simple = not text.encode().translate(None, GRAMMAR + b"/=,:")
+    return text if simple else f"'{text}'"
 
 
 def plural(count, noun):

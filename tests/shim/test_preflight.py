@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.needs import need_program, need_root
 from tests.shim.conftest import NOBODY, Shim
@@ -70,6 +72,7 @@ def test_everything_at_once(every_shim: Shim, secret, tmp_path: Path) -> None:
     compose     write the value into the file of the secret empty
     Kubernetes  kubectl create secret generic NAME --from-file=empty=FILE
 {PREFIX}error: secret gone: no such file in {mount}; give it to the container, or say --optional gone
+    docker      docker run -v "$PWD/gone:{mount}/gone:ro"
     Swarm       docker service create --secret source=gone,target={mount}/gone
     compose     secrets: [{{source: gone, target: {mount}/gone}}] of the service, and secrets: {{gone: {{file: ./gone}}}} beside the services
     Kubernetes  volumes: [{{name: secrets, secret: {{secretName: NAME, items: [{{key: gone, path: gone}}]}}}}], volumeMounts: [{{name: secrets, mountPath: {mount}}}]
@@ -292,6 +295,52 @@ def test_secrets_in_another_place_are_found(open_shim: Shim, tmp_path: Path) -> 
         os.rmdir(where)
 
 
+def test_two_missing_secrets_are_given_by_one_line(shim: Shim) -> None:
+    """Two volumes of one name at one place are refused; and a file has each key once."""
+    words = ("--env", "A=api-key", "--env", "B=db#/user", "--env", "C=$1", "true")
+    first, *rest = remedies(report(shim, *words))
+    assert rest == [{}, {}]
+    keys = "{key: api-key, path: api-key}, {key: db, path: db}"
+    assert first["Kubernetes"] == (
+        f"volumes: [{{name: secrets, secret: {{secretName: NAME, items: [{keys}]}}}}], "
+        f"volumeMounts: [{{name: secrets, mountPath: {shim.mount}}}]"
+    )
+    assert first["docker"].count(" -v ") == first["Swarm"].count(" --secret ") == 2
+    # Where Kubernetes has mounted one already, a second one cannot be.
+    (shim.mount / "..1").mkdir()
+    (shim.mount / "..data").symlink_to("..1")
+    found, *_ = remedies(report(shim, *words))
+    assert found["Kubernetes"] == (
+        f"api-key, db in the Secret that is mounted at {shim.mount}; if its volume lists items, "
+        f"add {keys}"
+    )
+    (shim.mount / "..data").unlink()
+    (shim.mount / "..1").rmdir()
+    shim.mount.rmdir()
+    assert remedies(report(shim, *words))[0] == first
+
+
+def test_no_volume_fits_over_the_service_account(shim: Shim) -> None:
+    """In a pod /run/secrets has a mount of its own below it, so another folder is needed."""
+    need_root()
+    script = (
+        "mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && "
+        'exec "$@"'
+    )
+    start = [need_program("unshare"), "--mount", "sh", "-c", script, "sh"]
+    for mount in ("/run/secrets", "/run/../run/secrets"):
+        shim.mount = Path(mount)
+        argv = [*start, *shim.argv("--check", "--json", "--env", "A=api-key", "true")]
+        done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+        (mending,) = remedies(json.loads(done.stdout))
+        assert mending["Swarm"].endswith("source=api-key,target=api-key")
+        assert mending["Kubernetes"] == (
+            "volumes: [{name: secrets, secret: {secretName: NAME, items: [{key: api-key, path: "
+            "api-key}]}}], volumeMounts: [{name: secrets, mountPath: /secrets}], and --secrets-dir "
+            "/secrets"
+        )
+
+
 def test_a_value_that_no_variable_can_hold(shim: Shim, secret) -> None:
     """Too long, or with a NUL: a descriptor holds it, for the programs that know NAME_FILE."""
     secret("big", b"x" * 200_000)
@@ -329,6 +378,57 @@ def test_a_destination_in_a_folder_with_other_files(shim: Shim, disk: Path) -> N
     (mending,) = remedies(report(shim, "--render", f"{disk}/t:{disk}/app.conf", "true"))
     link = f"ln -s /dev/shm/app.conf {disk}/app.conf, and render to /dev/shm/app.conf"
     assert mending == {"image": link}
+
+
+def test_a_destination_among_the_secrets(shim: Shim, disk: Path) -> None:
+    """Neither a tmpfs nor a link can be put there."""
+    (disk / "t").write_text("x\n")
+    (disk / "secrets").mkdir()
+    shim.mount = disk / "secrets"
+    words = ("--no-env", "--render", f"{disk}/t:{disk}/secrets/x.yaml", "true")
+    (mending,) = remedies(report(shim, *words))
+    assert mending == {
+        "option": "render to another folder, such as /dev/shm/x.yaml: this has the secrets"
+    }
+
+
+def test_a_shared_memory_that_is_none(shim: Shim, disk: Path) -> None:
+    """A disk at /dev/shm, with files in it: the tmpfs stays everybody's."""
+    need_root()
+    (disk / "t").write_text("x\n")
+    command = shim.argv("--check", "--json", "--no-env", "--render", f"{disk}/t:/dev/shm/x", "true")
+    script = f'mount --bind {disk} /dev/shm && exec "$@"'
+    argv = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", *command]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+    (mending,) = remedies(json.loads(done.stdout))
+    assert mending["docker"] == "docker run --tmpfs /dev/shm:mode=1777"
+    assert mending["compose"] == 'tmpfs: ["/dev/shm:mode=1777"] of the service'
+
+
+def test_what_everybody_could_read(shim: Shim, secret, memory: Path, tmp_path: Path) -> None:
+    """A mode for others is a warning where there is a secret in the file."""
+    secret("pw", b"s3cret")
+    (tmp_path / "t").write_text("<<pw>>\n")
+    (tmp_path / "plain").write_text("x\n")
+    for mode, found in (("0444", 1), ("0622", 1), ("0777", 1), ("0440", 0), ("0711", 0)):
+        lines = messages(report(shim, "--render", f"{tmp_path}/t:{memory}/x,mode={mode}", "true"))
+        assert lines == found * [
+            f"destination {memory}/x: mode {mode} is for every user: take 0400, or 0440 and a "
+            "group (owner=U:G)"
+        ]
+    words = ("--env", "A=pw", "--render", f"{tmp_path}/plain:{memory}/x,mode=0444")
+    assert messages(report(shim, *words, "true")) == []
+
+
+def test_an_empty_secret_that_becomes_a_variable(shim: Shim, secret) -> None:
+    """--env-all takes what there is, also what is empty; --optional says that it may be."""
+    secret("api-key", b"\n")
+    found = report(shim, "true")
+    assert messages(found) == [
+        "secret api-key is empty: give it a value, or say --optional api-key"
+    ]
+    assert "docker secret create api-key" in found["warnings"][0]["remedies"]["Swarm"]
+    assert messages(report(shim, "--env-all", "--optional", "api-key", "true")) == []
 
 
 def test_what_the_user_will_not_be_able_to_read(shim: Shim, memory: Path, tmp_path: Path) -> None:
@@ -439,14 +539,33 @@ def test_a_command_that_will_not_run(open_shim: Shim, shim: Shim, tmp_path: Path
 
 
 def test_remedies_can_be_pasted(shim: Shim, tmp_path: Path) -> None:
-    """A name that a shell would take apart is not in a line that is there to be copied."""
+    """What a shell would take apart is not in a line that is there to be copied, or in quotes."""
     (shim.mount / "$(reboot)").mkdir()
     (shim.mount / "$(reboot)" / "x").touch()
     (tmp_path / "t").write_text("x\n")
-    words = ("--env", "A=$(reboot)", "--render", f"{tmp_path}/t:{tmp_path}/$(reboot)/x", "true")
-    lines = [line for each in remedies(report(shim, *words)) for line in each.values()]
-    assert len(lines) == 5
-    assert "reboot" not in str(lines)
+
+    def lines(folder: str) -> dict[str, str]:
+        words = ("--env", "A=$(reboot)", "--render", f"{tmp_path}/t:{tmp_path}/{folder}/x", "true")
+        secret, destination = remedies(report(shim, *words))
+        assert secret == {"found": "a mount of its own? --secrets-dir PATH"}
+        return destination
+
+    assert lines("$(reboot)")["Swarm"] == (
+        "docker service create --mount type=tmpfs,destination=PATH"
+    )
+    folder, found = f"{tmp_path}/my app", lines("my app")
+    ids = f"uid={os.geteuid()},gid={os.getegid()},mode=0700"
+    assert shlex.split(found["docker"])[2:] == ["--tmpfs", f"{folder}:{ids}"]
+    assert shlex.split(found["Swarm"])[4:] == [f"type=tmpfs,destination={folder}"]
+    pod = yaml.safe_load(found["Kubernetes"].partition("volumeMounts: ")[2])
+    assert pod == [{"name": "rendered", "mountPath": folder}]
+    shim.mount = tmp_path / "my secrets"
+    (found,) = remedies(report(shim, "--env", "A=api-key", "true"))
+    path = f"{shim.mount}/api-key"
+    assert shlex.split(found["docker"])[2:] == ["-v", f"$PWD/api-key:{path}:ro"]
+    assert shlex.split(found["Swarm"])[4:] == [f"source=api-key,target={path}"]
+    service = yaml.safe_load(found["compose"].partition(" of the service")[0])
+    assert service == {"secrets": [{"source": "api-key", "target": path}]}
 
 
 @pytest.mark.parametrize(

@@ -48,23 +48,25 @@ def beside(line: str) -> dict:
     return yaml.safe_load(line.partition(" and ")[2].removesuffix(" beside the services"))
 
 
-def test_docker_run_with_the_tmpfs(swarm: Engine, shim: Path) -> None:
-    """A read-only root file system and another user: the --tmpfs option makes it fit."""
+def test_docker_run_with_every_line(swarm: Engine, shim: Path, monkeypatch) -> None:
+    """A read-only root, another user, two secrets missing: --tmpfs and -v make it fit."""
+    for name in ("api-key", "db-password"):
+        (shim.parent / name).write_text("s3cret")
+    monkeypatch.setenv("PWD", str(shim.parent))
 
     def check(*options: str) -> dict:
         return json.loads(
             swarm.docker(
                 *("run", "--rm", "--network", "none", "--read-only", "--user", USER),
                 *("-v", f"{shim}:/opt/secretkit:ro", *options, swarm.image),
-                *(*SHIM, "--no-env", *RENDER, "sh"),
+                *(*SHIM, "--env=A=api-key", "--env=B=db-password", *RENDER, "sh"),
                 check=False,
             )
         )
 
-    found = check()
-    (line,) = mending(found, "docker")
-    assert line.startswith("docker run --tmpfs ")
-    assert check(*shlex.split(line)[2:])["ok"]
+    lines = [shlex.split(os.path.expandvars(line)) for line in mending(check(), "docker")]
+    assert [line[:3] for line in lines] == [["docker", "run", "-v"], ["docker", "run", "--tmpfs"]]
+    assert check(*lines[0][2:], *lines[1][2:])["ok"]
 
 
 def test_compose_with_every_line(swarm: Engine, shim: Path) -> None:
