@@ -146,6 +146,7 @@ _HTTPD = re.compile(
     | (?P<bare>[^ \t\v\f\r"'][^ \t\v\f\r]*)""",
     re.VERBOSE,
 )
+_HTTPD_LITERAL = ("setenv", "authldapbindpassword", "sessioncryptopassphrase")
 _HTTPD_VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
@@ -168,7 +169,10 @@ def httpd(text: str) -> list[Words]:
             if match.lastgroup:
                 quote = {"double": '"', "single": "'", "bare": ""}[match.lastgroup]
                 word = re.sub(rf"\\([\\{quote}])", r"\1", match[match.lastgroup])
-                if words and words[0].lower() != "setenv":
+                name = words[0].lower() if words else ""
+                if name != "setenv" and word[:5].lower() in ("exec:", "expr="):
+                    word = _marked(word)
+                if words and name not in _HTTPD_LITERAL:
                     word = re.sub(r"%(\{[^}]*\}?)?\w*|\\.", lambda found: _marked(found[0]), word)
                 words.append(word)
         found.append(words)

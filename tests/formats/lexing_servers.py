@@ -8,7 +8,8 @@ from functools import partial
 from . import directives
 
 _NASTY = (b"${x}", b"%{x}e%[x]%", b"; } # {")
-NASTY = dict.fromkeys(("nginx", "haproxy", "httpd", "redis"), _NASTY)
+NASTY = dict.fromkeys(("nginx", "haproxy", "redis"), _NASTY)
+NASTY["httpd"] = (*_NASTY, b"exec", b"expr", b"ex", b"exec:/bin/x", b":", b"")
 
 PIECES = {
     "nginx": (
@@ -67,7 +68,18 @@ PIECES = {
             "set X ",
         ),
         *("\n<Macro a>", "\n</Macro>\n", "\n<If ", ">", "\nDefine A ", "\nRewriteRule a ", "expr"),
-        *("\nSetEnv B '", "\nSetEnv C ", "\nHeader ", "set X ", "%{"),
+        *(
+            "\nSetEnv B '",
+            "\nSetEnv C ",
+            "\nHeader ",
+            "set X ",
+            "%{",
+            ":",
+            "=1",
+            "ec",
+            '"<<v>>:<<v>>"',
+        ),
+        *("\nSessionCryptoPassphrase ", "\nAuthLDAPBindPassword ", "\nHeader set X ", " early"),
     ),
     "redis": (
         *("<<v>>", "'<<v>>'", '"<<v>>"', '>"<<v>>"', "><<v>>", ' "> <<v>>"', " '><<v>> x'", "\na "),

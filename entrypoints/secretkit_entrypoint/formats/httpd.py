@@ -1,9 +1,11 @@
 """httpd.conf, as Apache httpd reads it: lines and words (ap_cfg_getline, ap_getword_conf).
 
 A quoted word knows two escapes, the backslash and its own quote. ``${…}`` is replaced in every
-line before it is read at all, and cannot be escaped. Many directives read their words again, as
-a format, an expression, a pattern: a few are known to take them as they are.
+line before it is read at all, and cannot be escaped. Most directives read their words again, as
+a format, an expression, a pattern: a value stands only in those that are known to take it.
 """
+
+import re
 
 from . import MARK, PART, Place, RefusedError
 
@@ -15,19 +17,18 @@ BARE = "bare"
 
 _SPACE = " \t\v\f\r"
 
-# Directives that take a word as it is. In all others `%` or a backslash may mean something.
-_LITERAL = ("authldapbindpassword", "setenv")
-# Directives that read a word as a pattern, a condition, a list, a command or a text of their own:
-# names in lower case, how they begin or end.
-_OTHER_BEGIN = (
-    *("browsermatch", "dbdparams", "define", "errordocument", "extfilter", "include", "require"),
-    *("rewrite", "sec", "setenvif", "sslpassphrase", "sslrequire", "substitute", "use"),
+_MOST_WORDS = 20
+# What stands before a word that may be a value, each word with a line end behind it. The directives
+# of the first group take it as it is; for the others `%` or a backslash may mean something.
+_TAKES = re.compile(
+    r"(?P<literal>setenv\n.+\n|authldapbind(dn|password)\n|sessioncryptopassphrase\n(.+\n)*)"
+    r"|header\n((always|onsuccess)\n)?(set|add|append|merge|setifempty)\n.+\n"
+    r"|requestheader\n(set|add|append|merge|setifempty)\n.+\n"
 )
-_OTHER_END = ("log", "match")
-# Blocks whose lines are not read as they stand: of mod_macro and mod_perl.
-_RAW_BLOCKS = (("<macro", "</macro>"), ("<perl", "</perl>"))
+# Blocks whose lines are not read as they stand: of mod_macro, mod_perl and mod_lua.
+_RAW_BLOCKS = (("<macro", "</macro>"), ("<perl", "</perl>"), ("<lua", "</lua"))
 # With these at the beginning of a word some directives run a program or evaluate an expression.
-_PREFIXES = (b"exec:", b"expr=")
+_PREFIXES = ("exec:", "expr=")
 
 
 def places(text):
@@ -60,43 +61,27 @@ def places(text):
 def _line(line):
     found = []
     marks = line.count(MARK)
-    name = None
+    words = []
     at = 0
     while marks and at < len(line):
         if line[at] in _SPACE:
             at += 1
             continue
-        end, places_there = _word(line, at, name)
+        end, places_there = _word(line, at, words)
         if end < 0:
             break
-        if name is None:
-            name = line[at:end].strip("\"'").lower()
-            why = _reads_again(name, line)
-            if why:
-                return [RefusedError(why)] * marks
-            name_itself = RefusedError("it stands in the name of a directive")
-            places_there = [name_itself] * len(places_there)
+        words.append(line[at:end].strip("\"'").lower() + "\n")
         found += places_there
         at = end
     why = "no quote closes its word, or text follows the quote"
     return found + [RefusedError(why)] * (marks - len(found))
 
 
-def _reads_again(name, line):
-    """Why a line with the directive `name` (in lower case) takes no value; None if it does."""
-    if name.startswith("<"):
-        return "it stands in the first line of a section"
-    if name.startswith(_OTHER_BEGIN) or name.endswith(_OTHER_END):
-        return "it stands in a directive that reads it by rules of its own"
-    if name.endswith("header"):  # [always] edit NAME PATTERN TEXT
-        actions = [word.strip("\"'") for word in line.lower().split(None, 3)[1:3]]
-        if any(action in ("edit", "edit*") for action in actions):
-            return "it stands behind `edit`, which reads it as a pattern"
-    return None
+def _word(line, start, words):
+    """The offset behind the word at `line[start]` (-1: it is not closed), and the places in it.
 
-
-def _word(line, start, name):
-    """The offset behind the word at `line[start]` (-1: it is not closed), and the places in it."""
+    `words` are those that stand before it in the line, as for _TAKES.
+    """
     quotes = {'"': DOUBLE, "'": SINGLE}.get(line[start], BARE)
     first = at = start + (quotes != BARE)
     ends = line[start] if quotes != BARE else _SPACE
@@ -112,35 +97,40 @@ def _word(line, start, name):
     if quotes != BARE and (at >= len(line) or line[end : end + 1] not in ("", *_SPACE)):
         return -1, []
     word = line[first:at]
+    takes = _TAKES.fullmatch("".join(words)) if len(words) <= _MOST_WORDS else None
     variable = line.find("${")
     return end, [
         RefusedError("a backslash stands before it")
         if offset in escaped
-        else _place(line, offset, word, offset - first, quotes, name, 0 <= variable < offset)
+        else _place(line, offset, word, offset - first, quotes, takes, 0 <= variable < offset)
         for offset in range(first, at)
         if line[offset] == MARK
     ]
 
 
-def _place(line, at, word, offset, quotes, name, expands):
-    """The place of the MARK at `line[at]`, which is `word[offset]`, in the directive `name`;
-    `expands` tells whether a ``${`` stands before it."""
-    literal = name in _LITERAL
+def _place(line, at, word, offset, quotes, takes, expands):
+    """The place of the MARK at `line[at]`, which is `word[offset]`; `takes` is what _TAKES matched
+    before the word, `expands` tells whether a ``${`` stands before it."""
+    if takes is None:
+        return RefusedError(
+            "it stands where httpd is not known to take it as it is; write `SetEnv NAME <<...>>` "
+            "and use %{NAME}e or %{env:NAME}, or |raw"
+        )
     if expands or line[at - 1 : at] == "$":
         return RefusedError("a variable stands before it, and its text could change the quotes")
     if line[at + 1 : at + 2] in ("{", MARK):
         return RefusedError("a `{` or another value follows it, which could make a `${` of both")
+    literal = takes["literal"] is not None
+    evaluates = not takes[0].startswith("setenv")
     before = word[: min(offset, 5)].lower()
-    if name != "setenv" and before and _begins(before):
+    if evaluates and before and any(prefix.startswith(before) for prefix in _PREFIXES):
         return RefusedError("the text before it may begin `exec:` or `expr=`")
+    first = evaluates and not before
     if quotes == BARE and word != MARK:
-        return PART if literal else RefusedError("put quotes around the whole word")
-    return Place(quotes, literal=literal, first=not before and name != "setenv")
-
-
-def _begins(text):
-    """Whether `text`, at most five characters, is how one of _PREFIXES begins."""
-    return any(prefix.startswith(text.encode("utf-8", "replace")) for prefix in _PREFIXES)
+        if literal and not first:
+            return PART
+        return RefusedError("put quotes around the whole word")
+    return Place(quotes, literal=literal, first=first, alone=word == MARK)
 
 
 def encode(value, place):
@@ -154,8 +144,14 @@ def encode(value, place):
             "it holds a `%` or a backslash, which this directive may read as a format or an "
             "expression; write `SetEnv NAME <<...>>` and use %{NAME}e or %{env:NAME}"
         )
-    if place.first and value[:5].lower() in _PREFIXES:
+    begin = value[:5].decode("latin-1").lower()
+    if place.first and begin in _PREFIXES:
         raise RefusedError("it begins with `exec:` or `expr=`, which httpd may run or evaluate")
+    if place.first and not place.alone and any(p.startswith(begin) for p in _PREFIXES):
+        raise RefusedError(
+            "with what stands behind it, it may become `exec:` or `expr=`, which httpd may run or "
+            "evaluate; let one secret be the whole word"
+        )
     value = value.replace(b"\\", b"\\\\")
     quote = b"'" if place == SINGLE else b'"'
     value = value.replace(quote, b"\\" + quote)
