@@ -24,6 +24,7 @@ PIECES = {
         *("#", " #", "\n", "\n", "\r", "\r\n", "\t", "%", "%x", "%[", "%{", "]", "}", "(", ")"),
         *(" if ", "\nacl a b ", " -m str -- ", " string ", "\nhttp-request return ", "\nsetenv X "),
         *("\nhttp-request set-header X ", "-m reg ", "\nstats auth a:", "[", ".if", "\n"),
+        *("\nsetenv X ", "\nuser u password ", "\nacl a b -m str -- ", "hdr ", "status 200 "),
     ),
     "httpd": (
         *(

@@ -45,28 +45,52 @@ PLACES = [
     ("nginx", 'a "@; b @;', "- -"),
     ("nginx", "a @; b @", "bare -"),
     ("haproxy", "user a password @", "bare="),
-    ("haproxy", "a \"@\" '@' x@ @x", "double single bare bare"),
-    ("haproxy", "@ a\n  @ b\r\n a @\r\n", "- - bare"),
-    ("haproxy", "a @ # @\na @#@\na '#'@ \\#@", "bare - bare - bare bare"),
-    ("haproxy", "a \\@\na '\\@' @", "- single bare"),
-    ("haproxy", 'a "\\@"\na "\\x4@"\na "\\x41@"', "- - double"),
-    ("haproxy", 'a "$@"\na "$b@"\na "${b@}"\na "${b-@}"', "- - - -"),
-    ("haproxy", 'a "$b @" "${b}@" $@ \'$@\'', "double double bare single"),
-    ("haproxy", 'a "\\$b@" "${b-c}@" @', "double double bare"),
-    ("haproxy", "a '@\nb @", "- bare"),
-    ("haproxy", "a @\r@\nb @", "- - bare"),
-    ("haproxy", 'a "%[@]" %@ %ci@ \'%{+Q}@\' b(@) "%ci @"', "- - - - - double"),
-    ("haproxy", "deny if { path @ }\ndeny unless @", "- -"),
-    ("haproxy", "return @ if x", "bare"),
-    ("haproxy", "acl a b @\nacl a b -m str @\nacl a b -m str -- @ @", "- - bare= bare="),
-    ("haproxy", '"ac"l a b @\n\\x61cl a b @', "- -"),
-    ("haproxy", '.if @\n[a] @\n"$a" @', "- - -"),
+    ("haproxy", "user @ insecure-password '@' groups @", "bare= single= -"),
+    ("haproxy", "acl a b -m str -- \"@\" '@' x@ @x", "double= single= bare= bare="),
+    ("haproxy", "@ a\n  setenv a @\r\n setenv a @\r\n", "- bare= bare="),
+    ("haproxy", "setenv a @ # @\nsetenv a @#@\nsetenv '#' \\#@", "bare= - bare= - bare="),
+    ("haproxy", "setenv a \\@\nsetenv a '\\@' @", "- single= -"),
+    ("haproxy", 'setenv a "\\@"\nsetenv a "\\x4@"\nsetenv a "\\x41@"', "- - double="),
+    ("haproxy", 'setenv a "$@"\nsetenv a "$b@"\nsetenv a "${b@}"\nsetenv a "${b-@}"', "- - - -"),
+    ("haproxy", 'acl a b -m str -- "$b @" "${b}@" $@ \'$@\'', "double= double= bare= single="),
+    ("haproxy", 'acl a b -m str -- "\\$b@" "${b-c}@" @', "double= double= bare="),
+    ("haproxy", "setenv a '@\nsetenv b @", "- bare="),
+    ("haproxy", "setenv a @\r@\nsetenv b @", "- - bare="),
+    ("haproxy", 'http-request set-header a "%[@]"\nhttp-request add-header a %@', "- -"),
+    ("haproxy", "http-request set-header a %ci@\nhttp-response set-header a b(@)", "- -"),
     (
         "haproxy",
-        "http-request replace-header a @ b\nexpect rstring @\nacl a path -m reg -- @",
-        "- - -",
+        "http-request set-header a '%{+Q}@'\nhttp-request set-header a \"%ci @\"",
+        "- double",
     ),
+    ("haproxy", "http-request set-header a @ if b\nhttp-request set-header @ b", "bare -"),
+    ("haproxy", "http-request set-header a b if @\nhttp-request set-var(a) @", "- -"),
+    (
+        "haproxy",
+        "deny if { path @ }\ndeny unless @\na @\nreqrep @ b\nserver a b sni @",
+        "- - - - -",
+    ),
+    ("haproxy", "acl a b @\nacl a b -m str @\nacl a b -m str -- @ @", "- - bare= bare="),
+    ("haproxy", "acl a b -f -m str -- @\nacl a b -i -m str -- @", "- bare="),
+    ("haproxy", '"ac"l a b @\n\\x61cl a b @\n"acl\nb" c -m str -- @', "- - -"),
+    ("haproxy", '"acl\\na" b c -m str -- @', "-"),
+    ("haproxy", '.if @\n[a] @\n"$a" @', "- - -"),
+    ("haproxy", "http-request replace-header a @ b\nexpect rstring @", "- -"),
+    ("haproxy", "acl a path -m reg -- @\nacl a path_reg -m str -- @", "- -"),
+    (
+        "haproxy",
+        "tcp-check send @\ntcp-check expect string @\ndynamic-cookie-key @",
+        "bare= - bare=",
+    ),
+    ("haproxy", 'http-check send meth GET uri / hdr Host a hdr X "a @"', "double"),
+    ("haproxy", "http-check send uri @\nhttp-check send hdr @ a", "- -"),
     ("haproxy", "http-request return string @\nstats auth a:@\nsetenv a @", "bare= bare= bare="),
+    (
+        "haproxy",
+        "http-request return status 200 hdr string @\nhttp-request return hdr @ b",
+        "bare -",
+    ),
+    ("haproxy", "http-request return status 200 content-type a lf-string @ if @", "bare -"),
     ("httpd", "SetEnv a @\n SetEnv a \"@\"\nSetEnv a '@ b'", "bare= double= single="),
     ("httpd", "Header set a @\nHeader set a b@\nSetEnv @ b", "bare - -"),
     ("httpd", 'Header always append a "@" early\nHeader edit a @ b', "double -"),
@@ -239,6 +263,34 @@ def test_haproxy_protects_its_statistics(tmp_path: Path) -> None:
             ):
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n" + login + b"\r\n\r\n")
                 assert b"HTTP/1.1 %d " % status == stream.readline()[:13]
+
+
+def test_haproxy_asks_for_the_health_of_a_server_with_the_value(tmp_path: Path) -> None:
+    """What `tcp-check send` has goes to the server as it is, and a header of `http-check send`."""
+    need_program("haproxy")
+    checks = """backend %s
+      option %s
+      %s
+      server s 127.0.0.1:%d check inter 50
+    """
+    plain = NASTY.strip()
+    kinds = {
+        ("tcp-check", "tcp-check connect\n tcp-check send <<v>>"): NASTY + b"%[env(A)] %ci \xff\n",
+        ("httpchk", "http-check send meth GET uri / hdr X-A 'Bearer <<v>>'"): plain.replace(
+            b"'", b""
+        ),
+    }
+    for (option, lines), value in kinds.items():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            template = checks % ("b", option, lines, port)
+            rendered = render(tmp_path, "haproxy", template, v=value)
+            with haproxy(b"", rendered, b"http-request return status 200", "s"):
+                server.settimeout(60)
+                accepted, _ = server.accept()
+                with accepted:
+                    accepted.settimeout(60)
+                    assert value in accepted.recv(4096)
 
 
 def test_httpd_takes_a_percent_by_way_of_a_variable(tmp_path: Path) -> None:

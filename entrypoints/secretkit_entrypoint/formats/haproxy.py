@@ -1,8 +1,8 @@
 """haproxy.cfg, as HAProxy reads it: each line by parse_line (HAProxy's tools.c, 1.6 and later).
 
 Words and quotes are those of a shell, with ``\\xHH`` outside of single quotes, so any value but NUL
-can be written. Some directives read a word again: as a log format, where ``%`` expands, as an
-expression, as a condition.
+can be written. Many directives read a word again: as a log format, where ``%`` expands, as an
+expression, as a condition. A value stands only in those that are known to take it.
 """
 
 import re
@@ -27,7 +27,19 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r"}
 _VARIABLE = re.compile(r"\$(?:\{\.?\w+(?:-[^}\0]*)?\}|\.?\w+(?![\w\0]))", re.ASCII)
 # What may go on, in a log format or an expression: `%[`, `(`, or %, %name, %{...}name at the end.
 _OPEN = re.compile(r"%\[|\(|%(?:\{[^}]*\}?)?\w*\Z", re.ASCII)
-_PATTERN = re.compile(r"\nreplace-|\n(rstring|rstatus|regex|reg)\n|_reg\n")
+_RETURN = (
+    r"http-(request|response|after-response)\nreturn\n((status|content-type)\n.*\n|hdr\n.*\n.*\n)*"
+)
+# What stands before a word that may be a value, each word with a line end behind it. The first
+# group takes it as it is; for the others it is a log format.
+_TAKES = re.compile(
+    r"(?P<literal>(pre)?setenv\n.*\n|user\n(.*\n(insecure-)?password\n)?|stats\nauth\n"
+    r"|tcp-check\nsend\n|dynamic-cookie-key\n|" + _RETURN + r"string\n"
+    r"|acl\n.*\n.*(?<!_reg)\n(-i\n)?-m\nstr\n--\n(.*\n)*)"
+    r"|http-(request|response|after-response)\n(set|add)-header\n.*\n"
+    r"|" + _RETURN + r"(lf-string|hdr\n.*)\n"
+    r"|http-check\nsend\n((meth|uri|ver)\n.*\n|hdr\n.*\n.*\n)*hdr\n.*\n"
+)
 _REMEDY = "write `setenv NAME <<...>>` in the section global, and %[env(NAME)] here"
 
 
@@ -45,14 +57,21 @@ def _line(line):
     if "\r" in line:
         return [RefusedError("its line holds a CR, where HAProxy ends it")] * line.count(MARK)
     words, why = _words(line)
-    texts = [word.text for word in words]
+    # A line end in a word must not look like one between words.
+    texts = [word.text.replace("\n", " ") + "\n" for word in words]
     found = []
     for index, word in enumerate(words):
-        for at, quotes in word.marks:
-            found.append(
-                _refused(texts, index, at)
-                or Place(quotes, literal=_is_literal(texts, index), alone=not word.text.strip(MARK))
-            )
+        if word.marks:
+            takes = _TAKES.fullmatch("".join(texts[:index])) if index < _MOST_WORDS else None
+            found += [
+                _refused(word.text[:at], takes)
+                or Place(
+                    quotes,
+                    literal=takes["literal"] is not None,
+                    alone=not word.text.strip(MARK),
+                )
+                for at, quotes in word.marks
+            ]
     return found + [RefusedError(why)] * (line.count(MARK) - len(found))
 
 
@@ -121,34 +140,17 @@ def _escape(line, at, quotes):
     return 2, _CONTROL.get(escape[2], escape[2])
 
 
-def _is_literal(words, index):
-    """Whether a `%` in `words[index]` means itself: in all other words it may be a log format's."""
-    return (
-        words[0] in ("acl", "presetenv", "setenv", "user")
-        or words[:2] == ["stats", "auth"]
-        or (words[index - 1] == "string" and "return" in words[:index])
-    )
+def _refused(before, takes):
+    """Why no value can stand behind `before` in a word, as RefusedError; None if one can.
 
-
-def _refused(words, index, at):
-    """Why no value can stand at `at` in `words[index]`, as RefusedError; None if one can."""
-    name = words[0]
-    if index >= _MOST_WORDS:
-        return RefusedError(f"HAProxy takes at most {_MOST_WORDS} words in a line")
-    if index == 0:
-        return RefusedError("it stands in the name of a directive")
-    if name[:1] in (".", "[", "$"):
-        return RefusedError(f"its line begins with `{name[0]}`")
-    before = "\n".join(["", *words[:index], ""])
-    if name == "acl":
-        if "\n-m\nstr\n--\n" in before:
-            return None
-        return RefusedError("an acl takes a value only behind the words `-m str --`")
-    if "\nif\n" in before or "\nunless\n" in before:
-        return RefusedError("it stands in a condition; write `acl NAME ... -m str -- <<...>>`")
-    if _PATTERN.search(before):
-        return RefusedError("it stands where a regular expression may stand")
-    if not _is_literal(words, index) and _OPEN.search(words[index], 0, at):
+    `takes` is what _TAKES matched before the word.
+    """
+    if takes is None:
+        return RefusedError(
+            f"it stands where HAProxy is not known to take it as it is; {_REMEDY}; in a condition, "
+            "name an acl: `acl NAME ... -m str -- <<...>>`; or use |raw"
+        )
+    if takes["literal"] is None and _OPEN.search(before):
         return RefusedError(f"it stands in, or behind, what may be an expression; {_REMEDY}")
     return None
 
