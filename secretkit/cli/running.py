@@ -61,6 +61,11 @@ def run(app: App, arguments: list[str]) -> None:
     """
     if not arguments:
         raise UsageError("no command to run", hint="secretkit run -- COMMAND")
+    if watches(arguments) or os.environ.get("SECRETKIT_WATCH") in ("1", "true"):
+        raise UsageError(
+            "run cannot watch: its folder is gone when COMMAND starts",
+            hint="secretkit dev up DIR, and secretkit-entrypoint --secrets-dir DIR --watch",
+        )
     from ..delivery.shim import command
     from ..project import entrypoint_json
     from .hardening import allow_cores
@@ -81,6 +86,21 @@ def run(app: App, arguments: list[str]) -> None:
         except OSError as error:
             reason = str(error.strerror).lower()
             raise SecretkitError(f"cannot start {words[0]}, {reason}") from None
+
+
+def watches(arguments: list[str]) -> bool:
+    """Whether --watch is among the options of the shim, which end at `--` or at COMMAND."""
+    from ..project.reading import takes_argument
+
+    words = iter(arguments)
+    for word in words:
+        if word == "--watch":
+            return True
+        if word == "--" or not word.startswith("-"):
+            break
+        if takes_argument(word):
+            next(words, None)
+    return False
 
 
 @contextmanager

@@ -51,6 +51,15 @@ ENTRYPOINT = {
     "signal_group": _FLAG,
     "strict": _FLAG,
 }
+# Options of the shim that are spelled otherwise than their key, or have none.
+_OTHER = {"config": _TEXT, "allow_name": _LIST}
+
+
+def takes_argument(option: str) -> bool:
+    """Whether the next word belongs to this option of the shim; not if it is `--option=word`."""
+    return (ENTRYPOINT | _OTHER).get(option[2:].replace("-", "_"), _FLAG) != _FLAG
+
+
 # The tables of a list: the keys that one must have, and those that it may have.
 _ENTRY = {
     "render": (("source", "destination"), ("format", "mode", "owner")),

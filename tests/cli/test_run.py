@@ -271,6 +271,24 @@ def test_render_leaves_nothing_in_memory(cli: Program, memory: Path) -> None:
     assert left_in(memory) == []
 
 
+def test_run_refuses_to_watch(cli: Program) -> None:
+    """Its folder is gone when COMMAND starts: refused, but for a --watch that is COMMAND's."""
+    cli.create("db")
+    for words in (("--watch", "true"), ("--env", "X=db", "--strict", "--watch", "--", "true")):
+        done = cli("run", *words)
+        assert (done.code, done.out) == (2, b"")
+        assert "run cannot watch" in done.err and "secretkit dev up" in done.err
+    assert "run cannot watch" in cli("run", "true", SECRETKIT_WATCH="1").err
+    for words in (
+        ("echo", "--watch"),
+        ("--env", "X=db", "echo", "--watch"),
+        ("--", "echo", "--watch"),
+    ):
+        assert cli.ok("run", *words, SECRETKIT_WATCH="0").out == b"--watch\n"
+    cli.write("c.json", "{}")
+    assert cli.ok("run", "--config", "c.json", "echo", "--watch").out == b"--watch\n"
+
+
 def test_shim_export(cli: Program) -> None:
     """The shim as files, which run; files that differ are not overwritten without --force."""
     done = cli.ok("shim", "export", "out")
