@@ -37,11 +37,23 @@ PLACES = [
     ("toml", 'a = "@""¶b = @', [NO, NO]),
     ("toml", 'a = "@¶b = @"', [NO, NO]),
     ("toml", "a = '@''¶b = @", [NO, NO]),
+    ("html", "<p id='@' data-api-key='@' data-csrf-token='@' VALUE='@'>", [ATTRIBUTE] * 4),
+    ("html", "<p ng_click='@' ng:click='@' data-bind='@' _='@' data-script='@'>", [NO] * 5),
+    ("html", "<p data-on-click='@' data-attr-value='@' (click)='@' [title]='@'>", [NO] * 4),
+    ("html", "<p *ngIf='@' wire:click='@' rv-on='@' th:text='@' class='@' lang='@'>", [NO] * 6),
+    (
+        "html",
+        "<p data-='@' data='@' data-key-='@' value-x='@'><param value='@'>",
+        [NO, PART] + [NO] * 3,
+    ),
+    ("html", "<img imagesrcset='@'><input pattern='@'><animate attributeName='@'>", [NO] * 3),
+    ("html", "<pre></pre>@<p>@<pre></a>@", [TEXT, TEXT, NO]),
+    ("html", "<listing></a><p>@", [NO]),
     ("html", "@<html>@<head>@<title>@</title>@</head>@<body>@", [NO, NO, NO, TEXT, NO, NO, TEXT]),
     ("html", "<p>@</p>@<br>@<!-- @ -->@</body>@", [TEXT, TEXT, TEXT, NO, TEXT, NO]),
-    ("html", "<p title=\"@\" data-x='@' lang=@ @ @=1>", [ATTRIBUTE, ATTRIBUTE, NO, NO, NO]),
+    ("html", "<p title=\"@\" data-key='@' lang=@ @ @=1>", [ATTRIBUTE, ATTRIBUTE, NO, NO, NO]),
     ("html", "<p title = '@'/><p a='>'title=\"@\">@", [ATTRIBUTE, ATTRIBUTE, TEXT]),
-    ("html", "<p =\"@\" a''='@'>", [NO, ATTRIBUTE]),
+    ("html", "<p =\"@\" a''='@'>", [NO, NO]),
     ("html", "<title>@</title", [NO]),
     ("html", "<p title=x'@' title=\"@><p>@", [NO, NO, NO]),
     ("html", "<@><p@></@><p><@ </p@>", [NO, NO, NO, NO, NO]),
@@ -197,6 +209,7 @@ def test_what_is_double_quoted_for_javascript_is_json() -> None:
         ("a = <<v>>\nb\n", "a.toml", "not TOML at line 2"),
         ("a = '<<v>>'\n'a' = 1", "a.toml", "not TOML"),
         ("a = (<<v>>\n", "a.py", "not Python at line 1"),
+        ("a = b\n" * 22000 + "c = <<v>>\n", "a.py", "Python of more than 128 KiB, which takes"),
         ("# coding: nothing\na = <<v>>", "a.py", "not Python"),
         ("# coding: utf-7\na = <<v>>", "a.py", "it does not read back as it was written"),
     ],
@@ -233,6 +246,30 @@ def test_warnings_of_the_parser_are_not_printed(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "always", "-c", script, str(ENTRYPOINTS), root]
     done = subprocess.run([*command, str(tmp_path / "t")], capture_output=True, check=True)
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("<p><<v>></p>", b"{{a}} {", None),
+        ("<p v-if=x><<v>></p>", b"a {{1+1}}", "a framework expands"),
+        ("<b>{{x}}</b><p title='<<v>>'>", b"{", "a framework expands"),
+        ("<b>{{x}}</b><p title='<<v>>'>", b"a {b} }}", None),
+        ("<a href='https://h/a/<<v|url>>/b'>", b"..", "browsers drop"),
+        ("<a href='<<v|url>>'>", b".", "browsers drop"),
+        ("<a href='/a/<<v|url>>'>", b"..a", None),
+        ("<a href='/a?b=<<v|url>>'>", b"..", None),
+    ],
+)
+def test_what_a_page_may_make_of_a_value(
+    text: str, value: bytes, expected: str | None, tmp_path: Path
+) -> None:
+    """Braces where a framework reads the page, and dots in the path of an address."""
+    if expected is None:
+        render(tmp_path, text, "a.html", v=value)
+        return
+    with pytest.raises(ShimError, match=expected):
+        render(tmp_path, text, "a.html", v=value)
 
 
 def test_a_php_file_works_as_one(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 Everything but printable ASCII is escaped, so the encoding that a file declares does not matter.
 What is rendered is parsed by the Python that runs the shim, and the two trees are compared.
+They take a thousand times the memory of the text, so that has at most LARGEST bytes.
 """
 
 from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
 from .lexer import Lexer, LostError, breaks, escape, is_word
 
 ALONE = "a = \0"
+LARGEST = 1 << 17
 
 STRING = "inside quotes"
 BYTES = "inside the quotes of bytes"
@@ -143,6 +145,11 @@ _BYTES = [
 
 def parse(data):
     """The syntax tree of Python `data` as nested lists: each node's name and its fields."""
+    if len(data) > LARGEST:
+        raise RefusedError(
+            "Python of more than 128 KiB, which takes too long to read back: put the values into a "
+            "module of their own, and import that"
+        )
     import ast
     import warnings
 
