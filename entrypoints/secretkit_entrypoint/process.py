@@ -78,6 +78,8 @@ def become(start):
 def unrunnable(path):
     """Why the kernel cannot execute the file at `path` (bytes): a str, or None. See execve(2)."""
     content = beginning(path)
+    if content is None:
+        return None
     if not content.startswith(b"#!"):
         return unknown(content)
     line = content.partition(b"\n")[0]
@@ -96,26 +98,26 @@ def unknown(content):
     Not every way is known here (binfmt_misc), so only text and the own kind of ELF are judged.
     """
     if content.startswith(ELF):
-        own = beginning(b"/proc/self/exe")
+        own = beginning(b"/proc/self/exe") or b""
         # elf(5): class, byte order, machine. A 64-bit processor may run 32-bit programs, too.
         same = own[5:6] == content[5:6] and own[18:20] == content[18:20]
         if own[:5] == content[:5] and not same:
             return "it is built for another kind of processor: take the one for this machine"
-    elif content and 0 not in content:
+    elif 0 not in content:
         return "it is no program, and no first line names its interpreter: add one (#!/bin/sh)"
     return None
 
 
 def beginning(path):
-    """The first 256 bytes of a file; none if it cannot be read."""
+    """The first 256 bytes of a file; None if it cannot be read."""
     try:
         descriptor = posix.open(path, FLAGS)
     except OSError:
-        return b""
+        return None
     try:
         return posix.read(descriptor, 256)
     except OSError:
-        return b""
+        return None
     finally:
         posix.close(descriptor)
 

@@ -67,6 +67,8 @@ def missing(place, name):
     for folder, names in there:
         if name in names:
             return [("found", f"it is in {show(folder)}: --secrets-dir {word(path_of(folder))}")]
+    if is_systemd(place):  # a line of the unit for each
+        return given(place, [name])
     absent = [each for each in place.missing if not any(each in names for _, names in there)]
     return given(place, absent) if name in absent[:1] else []
 
@@ -87,7 +89,7 @@ def no_folder(place):
 def given(place, names):
     """How a container is given secrets of these names (bytes)."""
     secrets = [(plain(name), place.target(name)) for name in names]
-    if place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder:
+    if is_systemd(place):
         lines = [f"LoadCredential={secret}:/path/to/{secret}" for secret, _ in secrets]
         return [("systemd", ", ".join(lines))]
     files = path_of(place.folder)
@@ -105,6 +107,11 @@ def given(place, names):
         ),
         ("Kubernetes", volume(place, [secret for secret, _ in secrets])),
     ]
+
+
+def is_systemd(place):
+    """Whether the mount is what systemd gives a unit, by systemd.exec(5)."""
+    return place.environ.get(b"CREDENTIALS_DIRECTORY") == place.mount.folder
 
 
 def volume(place, secrets):
@@ -154,13 +161,13 @@ def unreadable(place, name):
 
 def directory(place, name):
     """A folder where a secret is expected."""
-    path = place.mount.path(name)
     try:
-        names = posix.listdir(path)
+        names = posix.listdir(place.mount.path(name))
     except OSError:
         names = []
     if names:
-        return [("found", f"a mount of its own? --secrets-dir {word(path_of(path))}")]
+        there = path_of(place.folder + b"/" + name)
+        return [("found", f"a mount of its own? --secrets-dir {word(there)}")]
     return [
         (
             "compose",
@@ -279,7 +286,8 @@ def plain(name):
 def path_of(path):
     """A path (bytes) as it can stand in quotes in a shell, YAML and an option; PATH for others."""
     text = show(path)
-    return "PATH" if any(character in text for character in "'\"\\$`!,:") else text
+    quotable = not any(character in text for character in "'\"\\$`!,:")
+    return text if quotable and text[:1] == "/" else "PATH"
 
 
 def word(text):

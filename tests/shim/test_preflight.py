@@ -370,6 +370,11 @@ def test_systemd_credentials(shim: Shim) -> None:
     env = {b"CREDENTIALS_DIRECTORY": bytes(shim.mount)}
     (mending,) = remedies(report(shim, "--env", "A=api-key", "true", env=env))
     assert mending == {"systemd": "LoadCredential=api-key:/path/to/api-key"}
+    words = ("--env", "A=api-key", "--env", "B=db", "true")
+    assert [each["systemd"][-3:] for each in remedies(report(shim, *words, env=env))] == [
+        "key",
+        "/db",
+    ]
 
 
 def test_a_destination_in_a_folder_with_other_files(shim: Shim, disk: Path) -> None:
@@ -566,6 +571,19 @@ def test_remedies_can_be_pasted(shim: Shim, tmp_path: Path) -> None:
     assert shlex.split(found["Swarm"])[4:] == [f"source=api-key,target={path}"]
     service = yaml.safe_load(found["compose"].partition(" of the service")[0])
     assert service == {"secrets": [{"source": "api-key", "target": path}]}
+    # The working folder is gone, so nobody knows where this is.
+    shim.mount = Path("secrets")
+    command = shim.argv("--check", "--json", "--env", "A=api-key", "true")
+    argv = [
+        "sh",
+        "-c",
+        'mkdir "$0/x" && cd "$0/x" && rmdir "$0/x" && exec "$@"',
+        tmp_path,
+        *command,
+    ]
+    done = subprocess.run(argv, env=shim.environ, capture_output=True, check=False)
+    (found,) = remedies(json.loads(done.stdout))
+    assert found["Swarm"] == "docker service create --secret source=api-key,target=PATH/api-key"
 
 
 @pytest.mark.parametrize(
