@@ -296,7 +296,8 @@ def template(format_name: str, random: Random) -> tuple[str, int]:
     pieces = random.choices(PIECES[format_name], k=random.randrange(2, 14))
     first, *rest = "".join(pieces).split("<<v")
     body = first + "".join(f"<<v{number}{text}" for number, text in enumerate(rest))
-    return before + body + after, len(rest)
+    mark = "\ufeff" if random.random() < 0.03 else ""
+    return mark + before + body + after, len(rest)
 
 
 def render(path: Path, format_name: str, values: list[bytes]) -> bytes:

@@ -35,6 +35,7 @@ PIECES = {
         "<svg><title><<v>></title>", "<desc>", "<xmp>", "</xmp>", "<template>", "</template>",
         "<frameset>", "<li>", "</pre>", "<textarea><<v>>", "<pre>\n", "<td><<v>>",
         "<foreignObject>", "<plaintext>", "<input value='<<v>>'", "<title><<v>>", "<script><!--",
+        "<listing>", "</a>", "<pre></desc>", "<a href='/x/<<v|url>>/y'>", "<b data-key='<<v>>'>",
         "<script>", "-->", "</th>", "<th>", "\x0c", "\r\n", '<p x=\'1\'y="<<v>>">',
     ),
     "php": (

@@ -212,6 +212,11 @@ TABLE = (
 NAMES = tuple(row[0] for row in TABLE)
 
 
+# Formats that are the same behind a byte order mark. Other readers take it for a letter, or differ.
+SKIP_BOM = ("json", "xml", "html", "text")
+BOM = "the template begins with a byte order mark; save it as UTF-8 without one"
+
+
 def by_suffix(destination):
     """The name of the format for a destination's path (str); "text" if the suffix says nothing."""
     lowered = "/" + destination.lower()

@@ -1,14 +1,15 @@
 """HTML, as browsers read it: text, and attributes in either quote.
 
 Whatever is not harmless ASCII becomes a character reference. Values are refused where references
-are not read (scripts, styles, comments), where they are code (``onclick``, ``style``), and where
-text does not stay where it is (between the parts of a table, outside of the body). In attributes
-that hold an address only the output of |url is taken.
+are not read (scripts, styles, comments), where text does not stay where it is (between the parts of
+a table, outside of the body), and in attributes that are not known to be plain text: in others they
+are code (``onclick``), to browsers or to frameworks. In attributes that hold an address only the
+output of |url is taken.
 
 The source of the rules is the HTML standard of WHATWG, 13.2 (tokenization, tree construction).
 """
 
-from . import MARK, PART, RefusedError, utf8
+from . import MARK, PART, Place, RefusedError, utf8
 from .lexer import Lexer, LostError
 
 ALONE = "<p>a\0</p>"
@@ -41,15 +42,25 @@ _ADDRESSES = frozenset((
     "href", "src", "action", "formaction", "data", "xlink:href", "srcset", "poster",
     "background", "ping", "manifest", "codebase", "cite", "longdesc", "usemap", "icon",
 ))  # fmt: skip
-_CODE = frozenset(("style", "srcdoc", "to", "from", "by", "values", "http-equiv"))
-# Event handlers; the rest is of frameworks.
-_CODE_NAMES = ("on", ":", "@", "v-", "ng-", "data-ng-", "x-", "hx-", "data-hx-")
+# Attributes that are text to browsers and to all frameworks; `data-` too, with these words behind.
+_PLAIN = frozenset(("alt", "content", "id", "label", "name", "placeholder", "title", "value"))
+_DATA = frozenset((
+    "access", "account", "api", "app", "auth", "client", "csrf", "id", "key", "label", "login",
+    "name", "password", "private", "public", "publishable", "secret", "site", "sitekey", "token",
+    "user", "username", "value", "xsrf",
+))  # fmt: skip
+# What says that a framework reads the page, and expands {{...}} in it, however it is escaped.
+_FRAMEWORKS = ("{{", "ng-", "ng:", "ng_", "v-")
+_TEMPLATES = {place: Place(place, template=True) for place in (TEXT, FIRST_TEXT, ATTRIBUTE)}
 _FIXED = ("http://", "https://", "/", "?", "#", "./", "../")  # no address like these is a script
 
 
 def places(text):
     """The place of each MARK: one of the constants, PART, or RefusedError."""
-    return _Lexer(text).places()
+    found = _Lexer(text).places()
+    if any(sign in text.lower() for sign in _FRAMEWORKS):
+        return [_TEMPLATES.get(place, place) for place in found]
+    return found
 
 
 class _Lexer(Lexer):
@@ -154,6 +165,9 @@ class _Lexer(Lexer):
         self.holds = holds and not self.in_table
         if name in _RCDATA or name in _RAW:
             self.special(name, closed)
+        elif name in _DROPS_BREAK and self.text.startswith("</", self.at):
+            if self.text[self.at + 2 : self.at + 2 + len(name)].lower() != name:
+                raise LostError(f"<{name}> and another end tag")
         elif name in _DROPS_BREAK and self.text[self.at : self.at + 1] == MARK:
             self.holds = self.holds and not self.foreign
             self.texts(self.at + 1, FIRST_TEXT)
@@ -199,7 +213,7 @@ class _Lexer(Lexer):
             if char == ">":
                 self.at += 1
                 if name == "meta" and "http-equiv" in attributes:
-                    self.found[first:] = [_CODE_PLACE] * (len(self.found) - first)
+                    self.found[first:] = [_UNKNOWN] * (len(self.found) - first)
                 return name, closed
             closed = char == "/"
             if char in _SPACE + "/":
@@ -210,7 +224,7 @@ class _Lexer(Lexer):
             if text[self.at : self.at + 1] == "=":
                 self.at += 1
                 self.spaces()
-                self.attribute(attributes[-1])
+                self.attribute(attributes[-1], name)
         return self.lose(first, "a tag that nothing closes")
 
     def until(self, closings, start=0):
@@ -226,7 +240,7 @@ class _Lexer(Lexer):
         while self.text[self.at : self.at + 1] in tuple(_SPACE):
             self.at += 1
 
-    def attribute(self, name):
+    def attribute(self, name, tag):
         """The value of an attribute."""
         quote = self.text[self.at : self.at + 1]
         if quote not in ("'", '"'):
@@ -240,31 +254,40 @@ class _Lexer(Lexer):
         while mark >= 0:
             self.at = mark
             joins = self.joins()
-            place = _attribute_place(name, self.text[start:mark])
+            place = _attribute_place(name, tag, self.text[start:mark])
             self.take(mark + 1, self.swallowed if joins else place)
             mark = self.text.find(MARK, mark + 1, end)
         self.at = end + 1
 
 
-_CODE_PLACE = RefusedError(
-    "it stands in an attribute that is read as code; put it into another, such as data-value"
+_UNKNOWN = RefusedError(
+    "it stands in an attribute that is not plain text to all browsers and frameworks; put it into "
+    "data-value, or another that the manual names"
 )
 
 
-def _attribute_place(name, before):
-    """The place in the value of attribute `name`, behind the text `before`."""
-    if name in _CODE or name.startswith(_CODE_NAMES):
-        return _CODE_PLACE
-    if name not in _ADDRESSES:
-        return ATTRIBUTE
-    if before == "" or before.startswith(_FIXED):
-        return PART
-    return RefusedError("it stands in an address that does not begin with https:// or /")
+def _attribute_place(name, tag, before):
+    """The place in the value of the attribute `name` of a `tag`, behind the text `before`."""
+    if name in _ADDRESSES:
+        if before == "" or before.startswith(_FIXED):
+            # In a path, browsers drop `.` and `..`.
+            return Place(PART, path="?" not in before and "#" not in before)
+        return RefusedError("it stands in an address that does not begin with https:// or /")
+    words = name.split("-")
+    plain = name in _PLAIN or (
+        words[0] == "data" and len(words) > 1 and _DATA.issuperset(words[1:])
+    )
+    return ATTRIBUTE if plain and tag != "param" else _UNKNOWN
 
 
 def encode(value, place):
     """`value` as text or a part of an attribute; RefusedError if HTML cannot write it."""
     text = utf8(value)
+    if hasattr(place, "template") and ("{{" in text or "{" in (text[:1], text[-1:])):
+        raise RefusedError(
+            "it holds `{{`, or `{` at its beginning or end, and the page looks like one in which a "
+            "framework expands that; hand the value over in another way"
+        )
     if not _KEPT.issuperset(text):
         text = "".join(map(_escape, text))
     # The first line break behind such a start tag is dropped.
