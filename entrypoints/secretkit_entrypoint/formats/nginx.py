@@ -2,7 +2,8 @@
 
 Both kinds of quotes know the same escapes, so any value but NUL can be written. nginx then expands
 ``$`` in the parameters of most directives and has no escape for it; only the values of a ``geo``
-block are never expanded.
+block are never expanded. Others read a parameter again, as a pattern, a path, a program: a value
+stands only in those that are known to take it.
 """
 
 import re
@@ -19,13 +20,19 @@ _SPACE = " \t\r\n"
 _LIMIT = 4000  # bytes of one parameter as written; nginx has a buffer of 4096 (NGX_CONF_BUFFER)
 _TOO_LONG = f"it is too long: nginx takes about {_LIMIT} bytes in one parameter"
 
-# Directives whose parameters are, or may be, regular expressions.
-_PATTERNS = (
-    *("fastcgi_split_path_info", "location", "proxy_cookie_domain", "proxy_cookie_flags"),
-    *("proxy_cookie_path", "proxy_redirect", "rewrite", "server_name", "valid_referers"),
+# Directives that take a parameter as it is, but for `$`, and which one that is.
+_TAKES = dict.fromkeys(
+    (
+        *("add_header", "add_trailer", "auth_http_header", "auth_request_set", "fastcgi_param"),
+        *("grpc_set_header", "proxy_set_header", "return", "scgi_param", "set", "sub_filter"),
+        "uwsgi_param",
+    ),
+    2,
 )
-# Directives whose parameters are read as a program.
-_CODE = re.compile(r"js_|perl|.*_by_lua")
+_TAKES.update(dict.fromkeys(("proxy_set_body", "secure_link_md5", "secure_link_secret"), 1))
+# What has a meaning of its own in these blocks, in place of a key.
+_IN_BLOCKS = {"geo": ("delete", "include", "proxy"), "map": ("include",)}
+_REMEDY = 'write geo $name { default "<<...>>"; } and use ${name} here'
 _QUOTES = {'"': DOUBLE, "'": SINGLE}
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 # `${` begins no block. Behind a quoted word nginx wants a space, the end or a parenthesis.
@@ -57,7 +64,7 @@ def places(text):
             at = end
         elif char in ";{}":
             for index in range(len(words)):
-                found.update(_word(words, index, blocks[-1] == "geo" and index == 1))
+                found.update(_word(words, index, blocks[-1]))
             if char == "{":
                 blocks.append(words[0].text if words else "")
                 if blocks[-1].endswith("_block"):
@@ -98,32 +105,38 @@ class _Word:
         self.end = word.end() if word else -1
 
 
-def _refused(words, index):
-    """Why no value can stand in the word `words[index]`, as RefusedError; None if one can."""
+def _refused(words, index, block):
+    """Why no value can stand in the word `words[index]` of a directive in the block of directive
+    `block`, as RefusedError; None if one can.
+    """
     name = words[0].text
     if index == 0:
         return RefusedError(
             "it stands in the name of a directive, or in a key of a map or geo block"
         )
-    if name in _PATTERNS:
-        return RefusedError("it stands in a directive that may take it for a regular expression")
-    if _CODE.match(name):
-        return RefusedError("it stands in a directive that runs it as a program")
     if name == "if":
         around = [word.text for word in words[index - 1 : index] + words[index + 1 :]]
         if around not in (["=", ")"], ["!=", ")"]):
             return RefusedError('a condition takes a value only in quotes, as in ($name = "...")')
+    elif block in _IN_BLOCKS:
+        if name in _IN_BLOCKS[block] or index > 1:
+            return RefusedError(f"it is no value of a {block} block")
+    elif _TAKES.get(name) != index:
+        return RefusedError(
+            f"it stands where nginx is not known to take it as it is; {_REMEDY}, or |raw"
+        )
     return None
 
 
-def _word(words, index, literal):
-    """(offset, place) of each MARK in `words[index]`; `literal`: nginx leaves a `$` alone there."""
+def _word(words, index, block):
+    """(offset, place) of each MARK in `words[index]` of a directive in the block of `block`."""
+    literal = block == "geo"  # nginx leaves a `$` alone there
     word = words[index]
     count = word.text.count(MARK)
     if not count:
         return []
     room = (_LIMIT - len(word.text.encode("utf-8", "replace"))) // count
-    refused = _refused(words, index)
+    refused = _refused(words, index, block)
     if refused is None and room <= 0:
         refused = RefusedError(_TOO_LONG)
     escaped = [escape.end() - 1 for escape in _ESCAPE.finditer(word.text)]
@@ -149,8 +162,7 @@ def encode(value, place):
         raise RefusedError("it holds a NUL, which nginx cannot")
     if b"$" in value and not place.literal:
         raise RefusedError(
-            "it holds a `$`, which nginx would expand here and cannot escape; write "
-            'geo $name { default "<<...>>"; } and use ${name} here'
+            f"it holds a `$`, which nginx would expand here and cannot escape; {_REMEDY}"
         )
     for char, letter in ((b"\\", b"\\"), (b"\t", b"t"), (b"\r", b"r"), (b"\n", b"n")):
         value = value.replace(char, b"\\" + letter)
