@@ -5,7 +5,7 @@ else is left to `secretkit_entrypoint.jinja`. Importing Jinja2 takes longer than
 that the shim does.
 """
 
-from .placeholders import Mark, is_name, is_reference, locate
+from .placeholders import LONGEST, Mark, is_name, is_reference, locate
 
 # Names that mean something else to Jinja2, or are its own: left to it.
 _RESERVED = frozenset(
@@ -40,6 +40,19 @@ def scan(text):
             return None
         marks.append(mark)
         start = text.find("{{", end + 2)
+    return locate(text, marks)
+
+
+def lookalikes(text):
+    """What would be a secret's expression, were `text` a Jinja2 template: a list of Mark."""
+    marks = []
+    start = text.find("{{")
+    while start >= 0:
+        end = text.find("}}", start + 2, start + LONGEST)
+        mark = _mark(text[start + 2 : end], start, end + 2) if end >= 0 else None
+        if mark is not None and mark.kind == "secret":
+            marks.append(mark)
+        start = text.find("{{", start + 2)
     return locate(text, marks)
 
 

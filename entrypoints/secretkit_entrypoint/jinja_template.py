@@ -99,6 +99,11 @@ class JinjaTemplate:
             for name, line in part.wanted
         ]
 
+    @property
+    def texts(self):
+        """(path as shown, text) of every file of it."""
+        return [(part.shown, part.text) for part in self._parts.values()]
+
     def render(self, secrets, env):
         """As `render.Template.render`."""
         problems = []

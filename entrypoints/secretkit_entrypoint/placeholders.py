@@ -7,7 +7,7 @@ The same text may hold here-documents, bit shifts or YAML merge keys, so a place
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _NO_POINTER = frozenset(" <>|\"'\\")
-_LONGEST = 600  # a secret's name has at most 255 bytes; the search for `>>` goes no further
+LONGEST = 600  # a secret's name has at most 255 bytes; the search for `>>` goes no further
 
 
 class Mark:
@@ -33,7 +33,7 @@ def scan(text):
     marks = []
     start = text.find("<<")
     while start >= 0:
-        end = text.find(">>", start + 2, start + _LONGEST)
+        end = text.find(">>", start + 2, start + LONGEST)
         if end < 0:
             start = text.find("<<", start + 2)
             continue
@@ -55,7 +55,7 @@ def near_misses(text):
     marks = []
     start = text.find("<<")
     while start >= 0:
-        end = text.find(">>", start + 2, start + _LONGEST)
+        end = text.find(">>", start + 2, start + LONGEST)
         body = text[start + 2 : end] if end >= 0 else ""
         name = body.partition("|")[0].strip(" \t")
         if is_reference(name) and body != body.strip(" \t") and text[start - 1 : start] != "<":

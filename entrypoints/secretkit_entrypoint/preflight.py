@@ -57,6 +57,11 @@ class Findings:
             if rendering.destination is not None:
                 self.destination(rendering.destination, holds_secret(rendering))
         self.secrets()
+        if any(rendering.template is not None for rendering in start.renderings):
+            from .other_syntax import warnings
+
+            for line in warnings(start.renderings, self.read):
+                self.add("warning", line)
         self.fail = self.levels["error"] or (start.settings.strict and self.levels["warning"])
 
     def add(self, level, line, lesson=None):

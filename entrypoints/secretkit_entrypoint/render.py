@@ -9,6 +9,7 @@ from .errors import ShimError, closest, show
 from .formats import MARK, PART, RefusedError
 from .mount import read_path, without_newline
 
+JINJA2 = (".j2", ".jinja2", ".jinja")  # ends of names
 _URL_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
@@ -22,7 +23,7 @@ def load(source, destination, format_name=None):
     """
     target = Target(source, destination, format_name or formats.by_suffix(destination))
     text = text_of(read_path(_bytes(source), "template"), target.source)
-    if not source.endswith((".j2", ".jinja2", ".jinja")):
+    if not source.endswith(JINJA2):
         from . import placeholders
 
         return Template(target, text, placeholders.scan(text))
@@ -246,6 +247,11 @@ class Template:
     def secrets(self):
         """(name, line, column) of every secret that is wanted, as written."""
         return [(mark.name, mark.line, mark.column) for mark in self.marks if mark.kind == "secret"]
+
+    @property
+    def texts(self):
+        """(path as shown, text) of every file of it."""
+        return [(self.target.source, self.text)]
 
     def render(self, secrets, env):
         """The rendered file (bytes).

@@ -609,3 +609,21 @@ def test_strange_names_stay_on_their_line(shim: Shim, secret) -> None:
     found = report(shim, "true")
     assert len(found["errors"]) + len(found["warnings"]) == len(done.stderr.splitlines())
     assert b"changeme" not in done.stderr + done.stdout
+
+
+def test_a_template_in_the_other_syntax(shim: Shim, secret, tmp_path: Path) -> None:
+    """What names a secret and is copied as it is; other text of that kind is not told."""
+    secret("db-password", b"s3cret")
+    other = ("{{ nope }} ${{ x.y }} {{ a b }}", "{# <<nope>> #}{{ db_password }} << x >> <<EOF\n")
+    plain = '<<db-password>>\n  {{ db_password|url }} {{ secrets["db-password"] }} {{'
+    for name, text in {"t": f"{plain} {other[0]}", "t.j2": f"<<db-password>> {other[1]}"}.items():
+        (tmp_path / name).write_text(text)
+    renders = (f"--render={tmp_path}/{name}:/dev/shm/x{name}" for name in ("t", "t.j2"))
+    said = "is copied as it is, as this is no Jinja2: write"
+    end = "or let the template's name end in .j2"
+    assert messages(report(shim, *renders, "true")) == [
+        f"{tmp_path}/t:2:3: {{{{ db_password }}}} {said} <<db_password>>, {end}",
+        f"{tmp_path}/t:2:25: {{{{ db-password }}}} {said} <<db-password>>, {end}",
+        f"{tmp_path}/t.j2:1:1: <<db-password>> is copied as it is in Jinja2: write "
+        "{{ db_password }}",
+    ]
