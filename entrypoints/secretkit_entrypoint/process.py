@@ -69,7 +69,9 @@ def become(start):
         # The file was there: what is missing is what its first line or its ELF header names.
         reason = unrunnable(path) or "the loader that it names does not exist"
     except PermissionError:
-        raise denied(path, user) from None
+        reason = unrunnable(path)
+        if reason is None:
+            raise denied(path, user) from None
     except OSError as error:
         reason = unrunnable(path) or error.strerror
     raise ShimError(f"cannot execute {show(path)}: {reason}", status=126)
@@ -87,6 +89,8 @@ def unrunnable(path):
         end = "ends as in Windows (CR LF), which no kernel reads: convert it (tr -d '\\r')"
         return f"its first line {end}"
     interpreter = line[2:].strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
+    if not interpreter:
+        return "its first line names no interpreter: write one behind `#!` (/bin/sh)"
     if not exists(interpreter):
         return f"its first line names {show(interpreter)}, which does not exist"
     return None

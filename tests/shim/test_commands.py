@@ -46,6 +46,9 @@ def test_126_if_it_is_there_but_cannot_be_executed(every_shim: Shim, tmp_path: P
         ): "it is no program, and no first line names its interpreter: add one (#!/bin/sh)",
         write(tmp_path / "empty", b"", 0o755): "it is no program, and no first line names its "
         "interpreter: add one (#!/bin/sh)",
+        write(
+            tmp_path / "nothing", b"#! \n", 0o755
+        ): "its first line names no interpreter: write one behind `#!` (/bin/sh)",
         write(tmp_path / "data", b"hello\0", 0o755): "Exec format error",
         write(tmp_path / "foreign", foreign(), 0o755): "it is built for another kind of processor: "
         "take the one for this machine",
