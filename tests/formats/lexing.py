@@ -116,6 +116,14 @@ PIECES = {
         ),
         *("&a", "!x ", "! ", "!!int ", "!", "&b 'a, ", '&c "a, ', "?", ':"', "[&d ", "\u00a0"),
         *("\n\u3000", "\ufeff", "{e: !x ", "*a ", "*a, ", "!<x> ", '{&e "'),
+        # Strings that hold the other quotes: whoever misses where one begins takes those.
+        *(
+            "\"a: '<<v>>'\"",
+            "'b, \"<<v>>\"'",
+            "\"c, '<<v>>'\"]",
+            "[\"d, '<<v>>'\"]",
+            "'{e: <<v>>}'",
+        ),
         *("# n: m\n", "{a: ", "[b, ", '"q": ', '{"q":', "k:\n  ", "- - ", "- k5: ", "k6: |\n  t"),
     ),
     "json": (
@@ -293,7 +301,7 @@ UNREADABLE = (
 def template(format_name: str, random: Random) -> tuple[str, int]:
     """A random template of a format, and how many secrets v0, v1 ... it wants."""
     before, after = ENDS.get(format_name, ("", "\n"))
-    pieces = random.choices(PIECES[format_name], k=random.randrange(2, 14))
+    pieces = random.choices(PIECES[format_name], k=random.randrange(1, random.choice((5, 14))))
     first, *rest = "".join(pieces).split("<<v")
     body = first + "".join(f"<<v{number}{text}" for number, text in enumerate(rest))
     mark = "\ufeff" if random.random() < 0.03 else ""
