@@ -9,7 +9,7 @@ import re
 
 from . import MARK, Place, RefusedError
 
-ALONE = "name \0"
+ALONE = "http-request set-header name \0"
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"

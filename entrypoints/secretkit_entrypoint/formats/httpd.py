@@ -9,7 +9,7 @@ import re
 
 from . import MARK, PART, Place, RefusedError
 
-ALONE = "name \0"
+ALONE = "Header set name \0"
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
@@ -62,12 +62,13 @@ def _line(line):
     found = []
     marks = line.count(MARK)
     words = []
+    variable = line.find("${")
     at = 0
     while marks and at < len(line):
         if line[at] in _SPACE:
             at += 1
             continue
-        end, places_there = _word(line, at, words)
+        end, places_there = _word(line, at, words, variable)
         if end < 0:
             break
         words.append(line[at:end].strip("\"'").lower() + "\n")
@@ -77,10 +78,11 @@ def _line(line):
     return found + [RefusedError(why)] * (marks - len(found))
 
 
-def _word(line, start, words):
+def _word(line, start, words, variable):
     """The offset behind the word at `line[start]` (-1: it is not closed), and the places in it.
 
-    `words` are those that stand before it in the line, as for _TAKES.
+    `words` are those that stand before it in the line, as for _TAKES, and `variable` is
+    where the first ``${`` stands.
     """
     quotes = {'"': DOUBLE, "'": SINGLE}.get(line[start], BARE)
     first = at = start + (quotes != BARE)
@@ -98,7 +100,6 @@ def _word(line, start, words):
         return -1, []
     word = line[first:at]
     takes = _TAKES.fullmatch("".join(words)) if len(words) <= _MOST_WORDS else None
-    variable = line.find("${")
     return end, [
         RefusedError("a backslash stands before it")
         if offset in escaped

@@ -10,7 +10,7 @@ import re
 
 from . import MARK, PART, Place, RefusedError
 
-ALONE = "name \0;"
+ALONE = "set $name \0;"
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"

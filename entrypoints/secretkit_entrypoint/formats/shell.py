@@ -14,6 +14,8 @@ from . import MARK, RefusedError
 from .lexer import Lexer, LostError
 from .shell_names import SPECIAL, is_special
 
+ALONE = "echo \0"
+
 BARE = "bare"
 SINGLE = "inside single quotes"
 DOUBLE = "inside double quotes"
@@ -79,6 +81,7 @@ class _Lexer(Lexer):
         self.documents = []  # here-documents whose bodies begin on the next line
         self.word_end = 0  # where a piece of a word ended: no word begins there
         self.refusal = None  # for all that follows on this line
+        self.tested = 0  # up to where a line was searched for what a test evaluates
         self.exports = False  # whether `export` or `readonly` stands on this line
 
     def take(self, end, place):
@@ -153,8 +156,10 @@ class _Lexer(Lexer):
             )
         if _PRINTF.match(word) and not _FORMAT.match(text, self.at):
             self.refuse_line("it stands behind `printf` without a plain format, as in '%s'")
-        if _TEST.match(word) and _UNARY.search(text, self.at, self.line_end()):
-            self.refuse_line("it stands in a test that may look for a variable by its name")
+        if self.at >= self.tested and _TEST.match(word):
+            self.tested = self.line_end()
+            if _UNARY.search(text, self.at, self.tested):
+                self.refuse_line("it stands in a test that may look for a variable by its name")
 
     def refuse_line(self, reason):
         self.refusal = self.refusal or RefusedError(reason)
