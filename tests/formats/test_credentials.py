@@ -55,6 +55,7 @@ PLACES = [
     ("netrc", 'machine h password x-§\naccount a"b§', ["in an unquoted word"] * 2),
     ("netrc", 'machine h password mach§ login "§§" user §a', ["refused"] * 4),
     ("netrc", "machine h §\nmachine h password §", ["refused", "refused"]),
+    ("netrc", "#a\u00a0b machine\nmachine h password §", ["refused"]),
     ("netrc", "# §\nmachine h # §\npassword § # it's\nlogin §", ["refused"] * 2 + ["bare"] * 2),
     ("netrc", "machine h password #§", ["refused"]),
     ("netrc", "machine h login § # c\n# d\npassword §\n\t# e", ["bare", "bare, above a comment"]),

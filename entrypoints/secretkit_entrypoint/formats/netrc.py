@@ -61,7 +61,8 @@ def _line(line, found):
             continue
         if line[at] == "#" and keyword is None:
             found += [RefusedError("it stands in a comment")] * line.count(MARK, at)
-            first = line[at:].split()[1:2]
+            words = line[at:].replace("\t", " ").replace("\r", " ").split(" ")
+            first = [word for word in words[1:] if word][:1]
             if "\\" in line[at:] or (first and (first[0] in _KEYWORDS or first[0][0] in '#"')):
                 return "a comment above has a backslash, or begins with a keyword, a quote or a `#`"
             return None
