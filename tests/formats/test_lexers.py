@@ -120,6 +120,7 @@ PLACES = [
         "export A=@ B='@'; readonly C=@\nexport D; D=@",
         ["bare", "inside single quotes"] + ["bare"] * 2,
     ),
+    ("shell", "a=(@ b @)", ["bare", "bare"]),
     ("shell", "declare -xr a; local b=c-d e\na=@", ["bare"]),
     ("shell", "printf '%s' @; printf x @; a=1 env b=@ c -p@", ["bare"] * 4),
     (

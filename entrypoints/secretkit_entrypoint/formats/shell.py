@@ -47,7 +47,7 @@ _WORD = re.compile(r"[^\s;&|()<>]+")
 # Where the name of a command follows: the beginning, and behind operators and these words, then
 # assignments and redirections.
 _COMMAND = re.compile(
-    r"(?:\A|[\n;&|(]|(?<![^\s;&|()])(?:[!{]|if|then|else|elif|while|until|do|time|exec|command"
+    r"(?:\A|[\n;&|]|(?<!=)\(|(?<![^\s;&|()])(?:[!{]|if|then|else|elif|while|until|do|time|exec|command"
     r"|builtin|env|coproc)(?=\s))"
     r"(?:[ \t]*(?:[A-Za-z_]\w*\+?=|\d*[<>]+&?[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|()<>\"'])*"
     r"(?=[ \t<>]))*[ \t]*\Z",
@@ -133,7 +133,7 @@ class _Lexer(Lexer):
             return
         word = match[0]
         if self.names_command(word):
-            self.refuse_line("it stands in the name of a command, or behind one")
+            self.refuse_line(f"it stands in the name of a command, or behind one; {_VARIABLE}")
         if word.count("'") % 2 == 0 and word.count('"') % 2 == 0:
             word = re.sub(r"['\"\\]", "", word)  # 'eval' and \eval are eval
         if word == "alias" or (_DECLARES.match(word) and not _DECLARES_PLAIN.match(text, self.at)):
