@@ -44,6 +44,10 @@ class RefusedError(Exception):
     """
 
 
+class LostError(Exception):
+    """A lexer cannot tell what follows; the text says after what."""
+
+
 def _cnf():
     from . import cnf
 

@@ -9,8 +9,8 @@ output of |url is taken.
 The source of the rules is the HTML standard of WHATWG, 13.2 (tokenization, tree construction).
 """
 
-from . import MARK, PART, Place, RefusedError, utf8
-from .lexer import Lexer, LostError
+from . import MARK, PART, LostError, Place, RefusedError, utf8
+from .lexer import Lexer
 
 ALONE = "<p>a\0</p>"
 

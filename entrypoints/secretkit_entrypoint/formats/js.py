@@ -9,8 +9,8 @@ needs a grammar, and the line holds another ``/``, the lexer is lost. The source
 ECMA-262 (2024), 12 and B.1.1.
 """
 
-from . import MARK, ODD_LINES, RefusedError, escaped, odd_lines, utf8
-from .lexer import Lexer, LostError, breaks, is_word
+from . import MARK, ODD_LINES, LostError, RefusedError, escaped, odd_lines, utf8
+from .lexer import Lexer, breaks, is_word
 
 ALONE = "a = \0"
 

@@ -1,10 +1,6 @@
 """What the lexers of languages share: one pass over a text, which may get lost."""
 
-from . import MARK, RefusedError, escaped
-
-
-class LostError(Exception):
-    """The lexer cannot tell what follows; the text says after what."""
+from . import MARK, LostError, RefusedError, escaped
 
 
 class Lexer:

@@ -6,8 +6,8 @@ reference (Strings, Basic syntax) and its scanner.
 
 import re
 
-from . import MARK, ODD_LINES, RefusedError, odd_lines
-from .lexer import Lexer, LostError
+from . import MARK, ODD_LINES, LostError, RefusedError, odd_lines
+from .lexer import Lexer
 
 ALONE = "<?php $a = \0;"
 

@@ -5,8 +5,8 @@ What is rendered is parsed by the Python that runs the shim, and the two trees a
 They take a thousand times the memory of the text, so that has at most LARGEST bytes.
 """
 
-from . import MARK, ODD_LINES, RefusedError, odd_lines, utf8
-from .lexer import Lexer, LostError, breaks, escape, is_word
+from . import MARK, ODD_LINES, LostError, RefusedError, odd_lines, utf8
+from .lexer import Lexer, breaks, escape, is_word
 
 ALONE = "a = \0"
 LARGEST = 1 << 17

@@ -10,8 +10,8 @@ arithmetic, subscripts), it refuses everything that follows.
 
 import re
 
-from . import MARK, RefusedError
-from .lexer import Lexer, LostError
+from . import MARK, LostError, RefusedError
+from .lexer import Lexer
 from .shell_names import SPECIAL, is_special
 
 ALONE = "echo \0"

@@ -7,8 +7,7 @@ The lexer follows lines and knows enough of YAML to tell quotes, keys, flow coll
 scalars, comments and plain scalars that go on over several lines. It does not check the document.
 """
 
-from . import MARK, ODD_LINES, PART, Place, RefusedError, double_quoted, odd_lines, utf8
-from .lexer import LostError
+from . import MARK, ODD_LINES, PART, LostError, Place, RefusedError, double_quoted, odd_lines, utf8
 
 DOUBLE = "inside double quotes"
 SINGLE = "inside single quotes"
