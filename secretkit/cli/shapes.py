@@ -8,6 +8,7 @@ from ..model import AuditEntry, CheckReport, KeySlot, Secret, Version
 from .output import iso
 
 if TYPE_CHECKING:
+    from ..delivery.findings import Finding
     from ..engines.protocol import EngineObject
     from ..rotation.types import Event, Plan, Report
     from ..rotation.usage import Use
@@ -123,4 +124,16 @@ def engine_object(one: EngineObject) -> dict[str, Any]:
         "object": one.name,
         "created": iso(one.created),
         "labels": dict(one.labels),
+    }
+
+
+def finding(one: Finding) -> dict[str, Any]:
+    return {
+        "path": one.place.path,
+        "line": one.place.line or None,
+        "column": one.place.column or None,
+        "rule": one.rule,
+        "severity": one.severity,
+        "message": one.message,
+        "remedy": one.remedy,
     }

@@ -1,0 +1,115 @@
+"""YAML documents, with the line of everything in them.
+
+What is read stays a tree of nodes: a scalar keeps the letters and the quotes that it was written
+with, so that what is written again means the same to every reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
+
+from ..errors import UsageError
+from .findings import Place
+
+__all__ = ["Document", "Entry", "MappingNode", "Node", "ScalarNode", "SequenceNode", "read"]
+
+LARGEST = 4 << 20  # bytes of a file
+_MERGE = "tag:yaml.org,2002:merge"
+_NULL = "tag:yaml.org,2002:null"
+
+
+class Entry(NamedTuple):
+    """One key of a mapping, with its value."""
+
+    key: str
+    place: Place  # of the key
+    value: Node
+
+
+class Document:
+    """One YAML file: its nodes, and where they stand."""
+
+    def __init__(self, path: str, root: Node | None) -> None:
+        self.path = path  # as the user named it
+        self.root = root
+
+    def place(self, node: Node) -> Place:
+        """Where a node begins; that of an alias is where its anchor is."""
+        mark = node.start_mark
+        return Place(self.path, mark.line + 1, mark.column + 1)
+
+    def entries(self, node: Node | None) -> Iterator[Entry]:
+        """What a mapping holds, `<<` included; nothing if it is no mapping.
+
+        A key of its own goes before one that is merged, as the merge key's specification says
+        (yaml.org/type/merge.html).
+        """
+        seen: set[str] = set()
+        for mapping in self._layers(node, set()):
+            own = [(key, value) for key, value in mapping.value if key.tag != _MERGE]
+            for key, value in own:
+                if isinstance(key, ScalarNode) and key.value not in seen:
+                    yield Entry(key.value, self.place(key), value)
+            seen.update(key.value for key, _ in own if isinstance(key, ScalarNode))
+
+    def _layers(self, node: Node | None, above: set[int]) -> Iterator[MappingNode]:
+        if not isinstance(node, MappingNode) or id(node) in above:
+            return
+        yield node
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                for one in value.value if isinstance(value, SequenceNode) else [value]:
+                    yield from self._layers(one, above | {id(node)})
+
+    def get(self, node: Node | None, *path: str) -> Node | None:
+        """What these keys lead to, one in the other; None if there is no such."""
+        for key in path:
+            node = next((one.value for one in self.entries(node) if one.key == key), None)
+        return node
+
+    def items(self, node: Node | None) -> list[Node]:
+        """What a sequence holds; nothing if it is none."""
+        return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def text(node: Node | None) -> str | None:
+    """A scalar as it is written; None for null and for what is no scalar."""
+    return node.value if isinstance(node, ScalarNode) and node.tag != _NULL else None
+
+
+def flag(node: Node | None) -> bool:
+    """Whether a scalar is true, as YAML 1.1 has it: docker's own reader knows `yes` and `on`."""
+    return (text(node) or "").lower() in ("true", "yes", "on", "y")
+
+
+def read(path: str, content: bytes | None = None) -> Document:
+    """The document of a file, or of `content` that stands for it.
+
+    Raises UsageError, which names file, line and column, for what is not one YAML document.
+    """
+    if content is None:
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(LARGEST + 1)
+        except OSError as error:
+            reason = (error.strerror or "I/O error").lower()
+            raise UsageError(f"{path}: cannot be read, {reason}") from None
+    if len(content) > LARGEST:
+        raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
+    try:
+        return Document(path, yaml.compose(content, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
+        # The problem names letters and tokens of the syntax, never a value.
+        problem = error.problem or error.context or "not YAML"
+    except (yaml.YAMLError, UnicodeDecodeError):
+        place, problem = Place(path), "not a text in UTF-8 or UTF-16"
+    except RecursionError:
+        place, problem = Place(path), "nested too deeply"
+    raise UsageError(f"{place}: not YAML: {problem}")

@@ -1,0 +1,1 @@
+"""Stack files: read, checked, resolved to current versions, deployed."""
