@@ -1,0 +1,1 @@
+"""Checks of files: Dockerfiles, stack and compose files, entrypoint scripts."""

@@ -1,0 +1,72 @@
+"""What looks like a secret: names of variables, values beside them, credentials in a text. Pure.
+
+A linter that cries wolf is switched off: what is not certain is not called a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# What a name ends in, word by word: POSTGRES_PASSWORD, apiKey, github-token.
+_LAST = {
+    "password", "passwd", "passphrase", "pass", "pwd", "pgpassword",
+    "secret", "token", "apikey", "credential", "credentials",
+}  # fmt: skip
+_BEFORE_KEY = {
+    "api", "private", "secret", "signing", "encryption", "master", "auth", "jwt", "session",
+    "account", "app", "cookie", "hmac", "deploy", "ssh",
+}  # fmt: skip
+_HARMLESS = {"public", "publishable", "pub"}
+# Switches such as MYSQL_RANDOM_ROOT_PASSWORD=yes.
+_SWITCHES = {"true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "undefined"}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_PATH = re.compile(r"(?:file:/)?(?:\.{0,2}|~|[A-Za-z]:)(?:/[\w.@+-]+)+/?")
+_PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+(?::?([-+?=])([^{}]*))?\}|\(.*\))", re.DOTALL)
+_NAMED = r"(?P<name>[A-Za-z_][\w.-]*)"
+_VALUE = r"""(?P<quote>["']?)(?P<value>[^\s"'|&;<>()]+)(?P=quote)"""
+_ASSIGNED = re.compile(rf"(?<![\w.$-]){_NAMED}={_VALUE}")
+_OPTION = re.compile(rf"(?<!\S)--{_NAMED}(?:\s+|=){_VALUE}")
+_URL = re.compile(
+    r"[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@", re.IGNORECASE
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether what has this name is a secret, and no path, length or identifier of one."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while words and words[-1].isdigit():
+        words.pop()
+    if words[-3:] == ["secret", "key", "base"]:  # of Rails
+        words.pop()
+    if not words or _HARMLESS & set(words) or words in (["pwd"], ["oldpwd"], ["pass"]):
+        return False
+    if words[-2:] in (["access", "key"], ["erlang", "cookie"]):  # AWS_ACCESS_KEY is half a name
+        return words[-1] == "cookie" or "secret" in words
+    return words[-1] in _LAST or (words[-1] == "key" and bool(_BEFORE_KEY & set(words[-2:-1])))
+
+
+def is_plain(value: str) -> bool:
+    """Whether the value of such a name stands there for all to read.
+
+    Not if a variable is put in for it, unless that has a default (`${X:-plain}`); nor a path, a
+    switch, or a placeholder.
+    """
+    value = value.strip()
+    if any(is_plain(found[2]) for found in _VARIABLE.finditer(value) if found[1] in ("-", "=")):
+        return True
+    switch = value.lower() in _SWITCHES
+    hidden = _VARIABLE.search(value) or _PATH.fullmatch(value) or _PLACEHOLDER.fullmatch(value)
+    return bool(value) and not switch and not hidden
+
+
+def credentials(text: str) -> Iterator[int]:
+    """Where credentials stand in a command or an address: `--password=…`, `://user:…@host`."""
+    for pattern in (_ASSIGNED, _OPTION):
+        for found in pattern.finditer(text):
+            if is_secret(found["name"]) and is_plain(found["value"]):
+                yield found.start()
+    for found in _URL.finditer(text):
+        if is_plain(found["value"]):
+            yield found.start()

@@ -1,0 +1,63 @@
+"""What looks like a secret, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from secretkit.delivery.lint.names import credentials, is_plain, is_secret
+
+SECRETS = """
+POSTGRES_PASSWORD apiKey github-token MYSQL_PWD PGPASSWORD AWS_SECRET_ACCESS_KEY SECRET_KEY_BASE
+DB_PASS RABBITMQ_ERLANG_COOKIE clientSecret JWT_SECRET_1 APP_KEY DJANGO_SECRET_KEY private_key password
+"""
+OTHERS = """
+GPG_KEY PASSWORD_FILE PWD OLDPWD AWS_ACCESS_KEY_ID NEXT_PUBLIC_API_KEY COMPASS MAX_TOKENS TOKEN_TTL
+SSL_KEY PASSWORD_MIN_LENGTH KEYBOARD SECRET_NAME API_KEY_HEADER PRIVATE_KEY_PATH MONKEY
+"""
+
+
+@pytest.mark.parametrize("name", SECRETS.split())
+def test_the_name_of_a_secret(name: str) -> None:
+    """Names as programs have them are recognised, however they are written."""
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", OTHERS.split())
+def test_the_name_of_something_else(name: str) -> None:
+    """Identifiers, paths, public keys and lengths are none."""
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize("value", ["x", "changeme", "p/w", "${X:-plain}", "a b", "12345"])
+def test_a_value_in_the_open(value: str) -> None:
+    """A value stands there for all to read, also as a variable's default."""
+    assert is_plain(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "$X", "${X}", "${X:-}", "${X:?needed}", "pre-$X", "/run/secrets/a", "./key.pem"]
+    + ["yes", "False", "<your password>", "{{ password }}", "<<db-password>>", "$(cat x)", "***"],
+)
+def test_no_value_in_the_open(value: str) -> None:
+    """A variable, a path, a switch and a placeholder are none."""
+    assert not is_plain(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("mysql --password=abc", [6]),
+        ("export API_TOKEN='abc'; run", [7]),
+        ("app --token abc", [4]),
+        ("curl https://me:abc@example.org", [5]),
+        ("redis://:abc@redis:6379", [0]),
+        ("curl https://$ME:$TOKEN@example.org/a@b", []),
+        ("git clone ssh://git@example.org:22/x", []),
+        ("DB_PASSWORD=$x run --password-file /x --token - --password $X", []),
+        ("--password-stdin < /run/secrets/x", []),
+    ],
+)
+def test_credentials_in_a_text(text: str, places: list[int]) -> None:
+    """Assignments, options and addresses that hold one are found, where they begin."""
+    assert list(credentials(text)) == places
