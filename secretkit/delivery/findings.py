@@ -16,7 +16,89 @@ class Rule(NamedTuple):
     why: str  # what comes of it, in a sentence
 
 
-RULES: Mapping[str, Rule] = {}
+RULES: Mapping[str, Rule] = {
+    # Dockerfiles
+    "plaintext-secret": Rule(
+        "error",
+        "a secret in plain text",
+        "Everybody who has the file, the image or the service's definition has the secret.",
+    ),
+    "run-secret-path": Rule(
+        "error",
+        "/run/secret instead of /run/secrets",
+        "Nothing is there, so the program starts without its secret.",
+    ),
+    "secret-build-argument": Rule(
+        "warning",
+        "a secret as a build argument",
+        "docker history shows it to everybody who has the image.",
+    ),
+    "env-runs-nothing": Rule(
+        "error",
+        "a command in ENV or ARG",
+        "Docker runs no command there: the program gets the text of the command.",
+    ),
+    "secret-file-in-image": Rule(
+        "error",
+        "a file with secrets goes into the image",
+        "It stays in a layer, also if a later instruction removes it.",
+    ),
+    "secret-in-context": Rule(
+        "warning",
+        "secrets are not in .dockerignore",
+        "A build on a machine that has them puts them into the image.",
+    ),
+    "secret-not-mounted": Rule(
+        "error",
+        "a secret is read while the image is built",
+        "A build has no /run/secrets but those that RUN --mount=type=secret names.",
+    ),
+    "secret-in-layer": Rule(
+        "error",
+        "a build writes a secret into the image",
+        "The mount is gone after the RUN, but what was written stays in the layer.",
+    ),
+    "broken-exec-form": Rule(
+        "warning",
+        "a list that is not JSON",
+        "Docker takes it for the shell form, and the shell does not find such a program.",
+    ),
+    "shim-shell-form": Rule(
+        "error",
+        "the shim in shell form",
+        "A shell is PID 1 and gets the signals, and docker drops CMD.",
+    ),
+    "shim-clears-cmd": Rule(
+        "warning",
+        "ENTRYPOINT clears the inherited CMD",
+        "The container has nothing to start, or starts it without its arguments.",
+    ),
+    "shim-without-dashes": Rule(
+        "warning",
+        "the shim's options have no end",
+        "A CMD that begins with a dash becomes an option of the shim.",
+    ),
+    "shim-not-compiled": Rule(
+        "note",
+        "the shim is not compiled in the image",
+        "Every start compiles it again, which takes 10 ms.",
+    ),
+    "shim-user-needs-root": Rule(
+        "error",
+        "--user of the shim without root",
+        "Only root can become another user: the container does not start.",
+    ),
+    "cmd-shell-form": Rule(
+        "warning",
+        "the shell form behind the shim",
+        "A shell may stay in front of the program, and signals end there.",
+    ),
+    "healthcheck-without-shim": Rule(
+        "warning",
+        "a health check reads what the shim sets",
+        "Health checks do not go through ENTRYPOINT, so the variable is not set there.",
+    ),
+}
 
 
 class Place(NamedTuple):

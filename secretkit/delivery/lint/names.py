@@ -18,8 +18,11 @@ _BEFORE_KEY = {
     "account", "app", "cookie", "hmac", "deploy", "ssh",
 }  # fmt: skip
 _HARMLESS = {"public", "publishable", "pub"}
-# Switches such as MYSQL_RANDOM_ROOT_PASSWORD=yes.
-_SWITCHES = {"true", "false", "yes", "no", "on", "off", "0", "1", "none", "null", "undefined"}
+# Switches such as MYSQL_RANDOM_ROOT_PASSWORD=yes, and what says that it stands for nothing.
+_NOTHING = re.compile(
+    r"true|false|yes|no|on|off|[01]|none|null|undefined|(dummy|fake|placeholder|unused)\b.*",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _PATH = re.compile(r"(?:file:/)?(?:\.{0,2}|~|[A-Za-z]:)(?:/[\w.@+-]+)+/?")
 _PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-", re.DOTALL)
@@ -56,9 +59,10 @@ def is_plain(value: str) -> bool:
     value = value.strip()
     if any(is_plain(found[2]) for found in _VARIABLE.finditer(value) if found[1] in ("-", "=")):
         return True
-    switch = value.lower() in _SWITCHES
-    hidden = _VARIABLE.search(value) or _PATH.fullmatch(value) or _PLACEHOLDER.fullmatch(value)
-    return bool(value) and not switch and not hidden
+    fixed = (_PATH, _PLACEHOLDER, _NOTHING)
+    return (
+        bool(value) and not _VARIABLE.search(value) and not any(p.fullmatch(value) for p in fixed)
+    )
 
 
 def credentials(text: str) -> Iterator[int]:
