@@ -98,6 +98,57 @@ RULES: Mapping[str, Rule] = {
         "a health check reads what the shim sets",
         "Health checks do not go through ENTRYPOINT, so the variable is not set there.",
     ),
+    # Entrypoint scripts
+    "sed-secret": Rule(
+        "warning",
+        "sed fills in a secret",
+        "& \\ / and newlines change the value, and a value can make sed run programs.",
+    ),
+    "missing-exec": Rule(
+        "warning",
+        "a script starts its program without exec",
+        "The shell is process 1 and passes no signals on: stopping takes 10 seconds and a kill.",
+    ),
+    "missing-secret-unnoticed": Rule(
+        "warning",
+        "a script goes on without its secret",
+        "The program starts with an empty password, and fails later or not at all.",
+    ),
+    "traced-secret": Rule(
+        "error",
+        "set -x prints secrets",
+        "Everybody who may read the container's log has the secret.",
+    ),
+    "secret-as-code": Rule(
+        "error",
+        "a secret is run as code",
+        "Who can set the secret can run programs; a blank or a quote in it breaks the start.",
+    ),
+    "secret-in-arguments": Rule(
+        "warning",
+        "a secret in a process's arguments",
+        "Every user can read them in /proc and with ps, and so can docker top.",
+    ),
+    "unquoted-secret": Rule(
+        "warning",
+        "a secret without quotes in a script",
+        "The shell splits it at blanks and replaces * by names of files.",
+    ),
+    "secret-on-disk": Rule(
+        "warning",
+        "a script writes a secret to a disk",
+        "It lies in the container's writable layer, in plain text, also after the container stops.",
+    ),
+    "remote-script": Rule(
+        "warning",
+        "a script from the network is run",
+        "Whoever controls that host, or the way to it, has every secret of the container.",
+    ),
+    "unread-script": Rule(
+        "warning",
+        "a script that cannot be read",
+        "It was not checked.",
+    ),
 }
 
 
