@@ -145,6 +145,10 @@ class Engine(Protocol):
         """The tasks of several services in one request, also those that ended."""
         ...
 
+    def up_to_date(self, service_ids: Collection[str]) -> frozenset[str]:
+        """The ids of those tasks that are as their service's spec wants them, by the engine."""
+        ...
+
     def has_health_check(self, service: Service) -> bool | None:
         """Whether its tasks have one, from its spec or else its image; None if unknown."""
         ...

@@ -135,15 +135,25 @@ class SwarmEngine:
         raise refused from None
 
     def tasks(self, service_ids: Collection[str]) -> list[Task]:
+        return [_task(each) for each in self._tasks(service_ids, {})]
+
+    def up_to_date(self, service_ids: Collection[str]) -> frozenset[str]:
+        # What the docker client waits by (docker/cli, cli/command/service/progress). A look at the
+        # specs is no substitute: another placement alone changes no task that stands well, and
+        # another port changes all (swarmkit, manager/orchestrator/task.go, IsTaskDirty).
+        asked = {"_up-to-date": ["true"]}
+        return frozenset(each["ID"] for each in self._tasks(service_ids, asked))
+
+    def _tasks(self, service_ids: Collection[str], filters: Mapping[str, Any]) -> list[Any]:
         wanted = sorted(service_ids)
         if not wanted:
             return []
         try:
-            found = self._managers.read("/tasks", {"filters": {"service": wanted}})
+            found = self._managers.read("/tasks", {"filters": {"service": wanted, **filters}})
         except NotFoundError:
             # One of the services is gone, and the engine says nothing of the others then.
-            found = self._managers.read("/tasks")
-        return [_task(each) for each in found if each["ServiceID"] in service_ids]
+            found = self._managers.read("/tasks", {"filters": filters})
+        return [each for each in found if each["ServiceID"] in service_ids]
 
     def has_health_check(self, service: Service) -> bool | None:
         said = specs.health_check(service.spec)

@@ -410,7 +410,9 @@ class Rotation:
         halt: bool,
         abandon: bool,
     ) -> dict[str, Arrival]:
-        traveller = Traveller(self._engine, held, self._clock, changes, self._patient, self._tell)
+        traveller = Traveller(
+            self._engine, held.confirm, self._clock, changes, self._patient, self._tell
+        )
         arrivals = traveller.go(
             services,
             way,

@@ -8,7 +8,7 @@ seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ..engines.protocol import Changes, Engine, Service, Task
@@ -19,7 +19,6 @@ from ..errors import (
     OutOfSequenceError,
     ServiceNotFoundError,
 )
-from .journal import Held
 from .verify import Goal, Look, Verifying
 
 T = TypeVar("T")
@@ -76,6 +75,7 @@ class Way(NamedTuple):
     swapped: str  # the step when a spec was changed
     arrived: str  # the step when a service has arrived
     verify: Callable[[Service], None]  # raises HookError
+    look: Callable[[Collection[Service]], object] = lambda _: None  # reads more for the goal
 
 
 class Arrival(NamedTuple):
@@ -93,14 +93,14 @@ class Traveller:
     def __init__(
         self,
         engine: Engine,
-        held: Held,
+        confirm: Callable[[], None],  # before a write: raises if it is not ours to make any more
         clock: Clock,
         changes: Changes,
         patient: Patience,
         tell: Callable[[str, str, str, Look | None], None],  # step, service, message, counts
     ) -> None:
         self._engine = engine
-        self._held = held
+        self._confirm = confirm
         self._clock = clock
         self._changes = changes
         self._patient = patient
@@ -133,7 +133,7 @@ class Traveller:
                 heard = self._clock.monotonic()
                 rolling[service_id] = Verifying(way.goal), heard
             again = 60.0
-            found, tasks = self._read(rolling)
+            found, tasks = self._read(rolling, way)
             for service_id, (verifying, began) in list(rolling.items()):
                 now = self._clock.monotonic()
                 service = found.get(service_id)
@@ -161,14 +161,16 @@ class Traveller:
                     heard = self._clock.monotonic()
         return done
 
-    def _read(self, rolling: Iterable[str]) -> tuple[dict[str, Service], list[Task]]:
+    def _read(self, rolling: Iterable[str], way: Way) -> tuple[dict[str, Service], list[Task]]:
         ids = list(rolling)
         if not ids:
             return {}, []
         # Tasks after services: a spec that is seen has no tasks that are older than it.
         services = self._patient(self._engine.services)
+        found = {service.id: service for service in services if service.id in ids}
+        self._patient(lambda: way.look(found.values()))
         tasks = self._patient(lambda: self._engine.tasks(ids))
-        return {service.id: service for service in services if service.id in ids}, tasks
+        return found, tasks
 
     def _act(self, service: Service, look: Look, verifying: Verifying, way: Way) -> Arrival | None:
         """Does what the look asks for; the service's arrival, if that is it."""
@@ -185,7 +187,7 @@ class Traveller:
             if spec is None:
                 return Arrival(0, 0, gone=True)
             try:
-                self._held.confirm()
+                self._confirm()
                 self._engine.update(service, spec)
             except OutOfSequenceError:
                 return None  # somebody else was first: the next look sees what there is now

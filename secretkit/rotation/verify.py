@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..engines import spec as specs
-from ..engines.protocol import Reference, Service, Task
+from ..engines.protocol import Service, Task
 
 STALL = 20.0  # seconds without a change, beyond the update's own delay and monitor
+GIVEN_UP = 5.0  # seconds in which the engine makes no task where one is missing
 ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 _BAD = ("failed", "rejected", "complete")  # a task that is stopped is "shutdown"
 
@@ -21,10 +22,11 @@ _BAD = ("failed", "rejected", "complete")  # a task that is stopped is "shutdown
 class Goal(NamedTuple):
     """Where a service is to go."""
 
-    is_met: Callable[[Sequence[Reference]], bool]  # by a service's or a task's references
+    is_met: Callable[[Service | Task], bool]
     is_next: bool  # the next version, else back to what was before
     soak: float  # seconds that tasks must stay
     since: datetime  # when the rotation began, by the engine's clock
+    is_posted: bool = False  # whether services have been given it before the first look
 
 
 class Look(NamedTuple):
@@ -46,7 +48,7 @@ class Verifying:
 
     def __init__(self, goal: Goal) -> None:
         self._goal = goal
-        self.posted = False  # our update was accepted, or its traces were seen
+        self.posted = goal.is_posted  # our update was accepted, or its traces were seen
         self._picture: object = None
         self._moved = 0.0  # when the picture changed
         self._good_since: float | None = None
@@ -55,7 +57,7 @@ class Verifying:
 
     def look(self, service: Service, tasks: Sequence[Task], now: float) -> Look:
         """What is so now."""
-        on_goal = [task for task in tasks if self._goal.is_met(task.references)]
+        on_goal = [task for task in tasks if self._goal.is_met(task)]
         # Another secret's rotation, or a restart, leaves tasks too: only those of this one count.
         recent = [task for task in on_goal if task.updated >= self._goal.since]
         self.posted = self.posted or bool(recent)
@@ -65,7 +67,7 @@ class Verifying:
         why = _last_words(bad) if bad else ""
         if service.is_job:
             # Its tasks end by themselves: that it has the reference is all there is to see.
-            met = self._goal.is_met(service.references)
+            met = self._goal.is_met(service)
             return look._replace(arrived=met, swap=not met)
         return self._by_spec(service, look, why) or self._by_tasks(service, tasks, look, bad, now)
 
@@ -76,7 +78,7 @@ class Verifying:
 
     def _by_spec(self, service: Service, look: Look, why: str) -> Look | None:
         """What the spec and the state of the update decide without looking at tasks."""
-        state, met = service.update_state, self._goal.is_met(service.references)
+        state, met = service.update_state, self._goal.is_met(service)
         because = why or service.update_message or "the engine does not say why"
         if not met and self.posted and self._goal.is_next:
             if state == "rollback_started":
@@ -126,14 +128,25 @@ class Verifying:
             self._moved = now
             return look._replace(push=True, waits="its update stands still: it is started again")
         if self._good_since is None:
-            return look._replace(waits=_waits(tasks, look, bad))
+            if bad and self._goal.is_next and not moving and self._is_given_up(tasks, look, now):
+                return look._replace(failure=f"no task is started any more: {_last_words(bad)}")
+            return look._replace(waits=_waits(tasks, look, bad), again=GIVEN_UP)
         if moving:
             return look._replace(waits="the engine watches its tasks")
-        needed = max(update.monitor, self._goal.soak) if look.wanted else 0.0
+        # Not by `wanted`: a global service that has just been made has no tasks yet.
+        needed = 0.0 if service.replicas == 0 else max(update.monitor, self._goal.soak)
         left = needed - (now - self._good_since)
         if left > 0:
             return look._replace(waits=f"its tasks must stay up {left:.0f} s more", again=left)
         return look._replace(arrived=True)
+
+    def _is_given_up(self, tasks: Sequence[Task], look: Look, now: float) -> bool:
+        """Tasks are missing and none is made: by the service's restart policy, there will be none.
+
+        A task that is to be restarted is there as soon as the one before it has ended.
+        """
+        live = sum(task.wanted for task in tasks)
+        return live < look.wanted and now - self._moved > GIVEN_UP
 
     def _stands(self, tasks: Sequence[Task], look: Look, now: float, own: float) -> bool:
         """Every task that should runs, and still nothing has moved for longer than it may."""
@@ -143,7 +156,7 @@ class Verifying:
 
 
 def _others(tasks: Sequence[Task], goal: Goal) -> list[Task]:
-    return [task for task in tasks if task.wanted and not goal.is_met(task.references)]
+    return [task for task in tasks if task.wanted and not goal.is_met(task)]
 
 
 def _counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -> Look:

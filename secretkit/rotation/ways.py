@@ -51,7 +51,7 @@ def forward(
             failure_action=options.failure_action,
         )
 
-    goal = Goal(is_met, is_next=True, soak=options.soak, since=since)
+    goal = Goal(lambda one: is_met(one.references), is_next=True, soak=options.soak, since=since)
     return Way(goal, spec, "swap", "verified", verify)
 
 
@@ -75,5 +75,5 @@ def backward(journal: Journal, situation: Situation, following: EngineObject) ->
             result = specs.swapped(result, journal.kind, {following.id: (default.id, default.name)})
         return None if result == service.spec else result
 
-    goal = Goal(is_met, is_next=False, soak=0.0, since=journal.since)
+    goal = Goal(lambda one: is_met(one.references), is_next=False, soak=0.0, since=journal.since)
     return Way(goal, spec, "undo", "undone", lambda _: None)

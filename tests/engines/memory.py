@@ -273,6 +273,16 @@ class MemorySwarm:
                 for task in service.tasks
             ]
 
+    def up_to_date(self, service_ids: Collection[str]) -> frozenset[str]:
+        with self._call("up_to_date"):
+            return frozenset(
+                task.id
+                for service in self._running.services.values()
+                if service.id in service_ids
+                for task in service.tasks
+                if task.template == service.spec["TaskTemplate"]
+            )
+
     def has_health_check(self, service: Service) -> bool | None:
         with self._call("has_health_check"):
             return specs.health_check(service.spec)

@@ -100,6 +100,18 @@ def test_what_no_service_may_be(ground: Ground) -> None:
     assert ground.engine.service(service.id) == service
 
 
+def test_which_tasks_are_up_to_date(ground: Ground) -> None:
+    """Those that ran before an update are not; after it those are that it made."""
+    with rolling(ground, b"2") as (service, _, _):
+        before = {task.id for task in running(ground, service.id)}
+        assert not before & ground.engine.up_to_date([service.id])
+        assert ends(ground, service.id)[-1] == "completed"
+    until(ground, lambda: {task.id for task in running(ground, service.id)}.isdisjoint(before))
+    after = {task.id for task in running(ground, service.id)}
+    assert after == after & ground.engine.up_to_date([service.id])
+    assert ground.engine.up_to_date([]) == frozenset()
+
+
 def test_a_service_that_is_gone(ground: Ground) -> None:
     """It is not found; the tasks of others still are."""
     kept = started(ground, service_spec(ground, ground.object(b"1"), replicas=1))
