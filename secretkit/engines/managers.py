@@ -12,12 +12,14 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 import requests
 import urllib3
 from docker import APIClient
 from docker.errors import DockerException
+from docker.utils.decorators import update_headers
 
 from ..errors import (
     ConflictError,
@@ -49,6 +51,7 @@ class _Client(Protocol):
     def _get(self, url: str, **options: Any) -> requests.Response: ...
     def _post(self, url: str, **options: Any) -> requests.Response: ...
     def _delete(self, url: str, **options: Any) -> requests.Response: ...
+    def head(self, url: str, **options: Any) -> requests.Response: ...
     def close(self) -> None: ...
 
 
@@ -66,9 +69,18 @@ class _NoAnswerError(Exception):
 
 
 class Managers:
-    """The managers of one swarm, tried in turn from the one that answered last."""
+    """The managers of one swarm, tried in turn from the one that answered last.
 
-    def __init__(self, endpoints: Sequence[Endpoint], patience: float = PATIENCE) -> None:
+    `called` is what messages call one of them: an engine that need not be in a swarm is one, too.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        patience: float = PATIENCE,
+        called: str = "a swarm manager",
+    ) -> None:
+        self._called = called
         self._managers = [_Manager(endpoint) for endpoint in endpoints]
         self._patience = patience
         self._lock = threading.Lock()
@@ -111,6 +123,23 @@ class Managers:
         options = {"params": _encoded(query), "stream": True, "timeout": (CONNECT, None)}
         return self._ask("_get", path, options)
 
+    def head(self, path: str, query: Mapping[str, Any]) -> Mapping[str, str]:
+        """The headers that HEAD gives; NotFoundError."""
+        return self._ask("_head", path, {"params": _encoded(query)}).headers
+
+    def upload(
+        self, path: str, content: bytes, kind: str, query: Mapping[str, Any]
+    ) -> requests.Response:
+        """What POST of `content`, of media type `kind`, gives: an answer that comes by and by."""
+        options = {
+            "params": _encoded(query),
+            "data": content,
+            "headers": {"Content-Type": kind},
+            "stream": True,
+            "timeout": (CONNECT, None),
+        }
+        return self._ask("_post", path, options)
+
     def close(self) -> None:
         """Closes all connections."""
         for manager in self._managers:
@@ -126,7 +155,7 @@ class Managers:
             except _NoAnswerError as trouble:
                 troubles.append((manager.endpoint, trouble))
                 self._answered |= trouble.leaderless
-                if trouble.sent and method != "_get":
+                if trouble.sent and method in ("_post", "_delete"):
                     break
                 continue
             with self._lock:
@@ -139,11 +168,12 @@ class Managers:
         first = self._first
         return ((first + step) % count for step in range(count))
 
-    @staticmethod
-    def _unreachable(troubles: list[tuple[Endpoint, _NoAnswerError]]) -> EngineUnreachableError:
+    def _unreachable(
+        self, troubles: list[tuple[Endpoint, _NoAnswerError]]
+    ) -> EngineUnreachableError:
         said = "; ".join(f"{endpoint.shown}: {trouble.reason}" for endpoint, trouble in troubles)
         hint = next((trouble.hint for _, trouble in troubles if trouble.hint), None)
-        return EngineUnreachableError(f"no answer from a swarm manager: {said}", hint=hint)
+        return EngineUnreachableError(f"no answer from {self._called}: {said}", hint=hint)
 
 
 class _Manager:
@@ -157,7 +187,12 @@ class _Manager:
     def ask(self, method: str, path: str, options: dict[str, Any]) -> requests.Response:
         """Its answer. Raises _NoAnswerError if there is none, and our errors if it is a refusal."""
         client, root = self._client()
-        send = {"_get": client._get, "_post": client._post, "_delete": client._delete}[method]
+        send = {
+            "_get": client._get,
+            "_head": partial(update_headers(type(client).head), client),
+            "_post": client._post,
+            "_delete": client._delete,
+        }[method]
         # With each request: REQUESTS_CA_BUNDLE would go before the session's.
         answer = _answer(send, root + path, {"verify": client.verify} | options)
         if answer.status_code >= 400:

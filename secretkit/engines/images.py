@@ -1,0 +1,179 @@
+"""Images of an engine: their configuration, the files in them, and building one.
+
+Nothing of an image is run to read its files: a container is created, never started, and removed.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from docker.utils import parse_repository_tag
+
+from ..errors import EngineError, NotFoundError
+from .endpoints import endpoints
+from .managers import Managers
+
+LARGEST = 1 << 20  # bytes of a file that is read
+# Bits of Go's io/fs.FileMode, which the engine speaks of.
+_FOLDER, _LINK, _NO_FILE = 1 << 31, 1 << 27, 0x8F28 << 16
+
+
+class Entry(NamedTuple):
+    """A file or folder of an image, after all links."""
+
+    path: str  # where the links lead to
+    kind: Literal["file", "folder", "other"]
+    mode: int  # permission bits
+    size: int  # bytes
+
+
+class Images:
+    """The images of the engine that the docker client would use; it need not be in a swarm."""
+
+    def __init__(self, hosts: Sequence[str] = ()) -> None:
+        self._engine = Managers(endpoints(hosts), 0, "the engine")
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.close()
+
+    def inspect(self, name: str) -> Mapping[str, Any]:
+        """What the engine says of an image, by name or id (ImageInspect of the Engine API).
+
+        Raises NotFoundError: nothing is pulled.
+        """
+        try:
+            found = self._engine.read(f"/images/{quote(name, safe='/:@')}/json")
+        except NotFoundError:
+            found = None
+        if not isinstance(found, dict) or "Id" not in found:
+            raise NotFoundError(
+                f"the engine has no image {name}", hint=f"`docker pull {name}`, or build it"
+            )
+        return found
+
+    def history(self, image_id: str) -> list[Mapping[str, Any]]:
+        """Its layers' history, the last one first. `CreatedBy` may hold what somebody put in."""
+        return list(self._engine.read(f"/images/{image_id}/history"))
+
+    @contextlib.contextmanager
+    def files(self, image_id: str) -> Iterator[Files]:
+        """Its files, for the block."""
+        with self._container(image_id, ["none"]) as container:
+            yield Files(self._engine, container)
+
+    def run(self, image_id: str, command: Sequence[str]) -> int | None:
+        """The exit status of a command in a throw-away container; None if it does not start.
+
+        It has no network, a read-only root, and none of the image's own ENTRYPOINT.
+        """
+        with self._container(image_id, command) as container:
+            try:
+                self._engine.post(f"/containers/{container}/start", None)
+            except EngineError:
+                return None  # no such file, for another machine, no permission
+            return int(self._engine.post(f"/containers/{container}/wait", None)["StatusCode"])
+
+    def build(self, context: bytes, step: Callable[[int, int], None] | None = None) -> str:
+        """The id of the image that a context (a tar with a Dockerfile) makes; it has no name yet.
+
+        By the engine's classic builder, which every engine has, without a network. `step` is told
+        the step that begins and their number. Raises EngineError that names the step which failed.
+        """
+        query = {"version": "1", "networkmode": "none", "rm": "1", "forcerm": "1"}
+        answer = self._engine.upload("/build", context, "application/x-tar", query)
+        place, said, made = "", "", ""
+        with contextlib.closing(answer):
+            for told in _documents(answer.iter_lines()):
+                text = str(told.get("stream", "")).strip()
+                if text.startswith("Step "):
+                    place, _, instruction = text[5:].partition(" : ")
+                    place, said = f"{place}, {instruction.split(' ')[0]}", ""
+                    if step is not None:
+                        done, _, whole = text[5:].partition(" ")[0].partition("/")
+                        step(int(done), int(whole))
+                elif "error" in told:
+                    reason = " ".join(f"{told['error']} {said}".split())
+                    raise EngineError(f"the build failed at step {place}: {reason[:500]}")
+                elif "aux" in told:
+                    made = str(told["aux"].get("ID") or made)
+                elif text and not text.startswith(("--->", "Removing ")):
+                    said = text
+        if not made:
+            raise EngineError(f"the build ended without an image, at step {place}")
+        return made
+
+    def tag(self, image_id: str, name: str) -> None:
+        """Gives an image a name; one that had it loses it."""
+        repository, tag = parse_repository_tag(name)
+        query = {"repo": repository, "tag": tag or "latest"}
+        self._engine.post(f"/images/{image_id}/tag", None, query)
+
+    def remove(self, image_id: str) -> None:
+        """Removes an image, and its layers that no other one has."""
+        self._engine.delete(f"/images/{image_id}")
+
+    @contextlib.contextmanager
+    def _container(self, image_id: str, command: Sequence[str]) -> Iterator[str]:
+        """A container that is created and removed, with the volumes that its image asks for."""
+        body = {
+            "Image": image_id,
+            "Entrypoint": list(command),
+            "Cmd": [],
+            "NetworkDisabled": True,
+            "Healthcheck": {"Test": ["NONE"]},
+            "HostConfig": {"NetworkMode": "none", "ReadonlyRootfs": True},
+        }
+        container = self._engine.post("/containers/create", body)["Id"]
+        try:
+            yield container
+        finally:
+            self._engine.delete(f"/containers/{container}?v=1&force=1")
+
+
+class Files:
+    """The files of one image."""
+
+    def __init__(self, engine: Managers, container: str) -> None:
+        self._engine = engine
+        self._archive = f"/containers/{container}/archive"
+
+    def stat(self, path: str) -> Entry | None:
+        """What an absolute path leads to, through links inside the image's root; None: nothing."""
+        for _ in range(2):
+            try:
+                headers = self._engine.head(self._archive, {"path": path})
+            except NotFoundError:
+                return None
+            told = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
+            mode = told["mode"]
+            if not mode & _LINK:
+                kind: Literal["file", "folder", "other"] = "other" if mode & _NO_FILE else "file"
+                return Entry(path, "folder" if mode & _FOLDER else kind, mode & 0o777, told["size"])
+            path = told["linkTarget"]  # the engine has followed every link
+        return None
+
+    def read(self, path: str) -> bytes | None:
+        """The content of the file that `path` leads to; None if it is no file, or over 1 MiB."""
+        found = self.stat(path)
+        if found is None or found.kind != "file" or found.size > LARGEST:
+            return None
+        answer = self._engine.stream(self._archive, {"path": found.path})
+        with contextlib.closing(answer), tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+            member = tar.next()
+            content = tar.extractfile(member) if member is not None else None
+            return None if content is None else content.read()
+
+
+def _documents(lines: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
+    """The JSON objects of an answer, one a line."""
+    for line in lines:
+        if line.strip():
+            yield json.loads(line)
