@@ -26,7 +26,7 @@ _NOTHING = re.compile(
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _PATH = re.compile(r"(?:file:/)?(?:\.{0,2}|~|[A-Za-z]:)(?:/[\w.@+-]+)+/?")
 _PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\w+|\{\w+(?::?([-+?=])([^{}]*))?\}|\(.*\))", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+(?::?([-+?=])([^{}]*))?\}|\(|$)", re.DOTALL)
 _NAMED = r"(?P<name>[A-Za-z_][\w.-]*)"
 _VALUE = r"""(?P<quote>["']?)(?P<value>[^\s"'|&;<>()]+)(?P=quote)"""
 _ASSIGNED = re.compile(rf"(?<![\w.$-]){_NAMED}={_VALUE}")

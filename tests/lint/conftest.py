@@ -1,0 +1,3 @@
+from tests.engine import engine
+
+__all__ = ["engine"]
