@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+_KNOWN = {
+    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
+    "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+}  # fmt: skip
 _DIRECTIVE = re.compile(r"#\s*([a-z]+)\s*=\s*(.*?)\s*$", re.IGNORECASE)
 _DOCUMENT = re.compile(r"""(?:^|\s)\d*<<(-?)(["']?)([A-Za-z_]\w*)\2(?=\s|$)""")
 _FLAG = re.compile(r"--[a-z][a-z-]*(?:=\S*)?(?=\s|$)")
@@ -119,7 +123,8 @@ def instructions(text: str) -> Iterator[Instruction]:
             rest, places, number = _documents(rest, places, lines, number)
         before = [line for start, line in places if start == 0] or [first + 1]
         after = [place for place in places if place[0] > 0]
-        yield Instruction(word.upper(), tuple(flags), rest, ((0, before[-1]), *after))
+        if word.upper() in _KNOWN:  # what else stands there may be anything, and stops a build
+            yield Instruction(word.upper(), tuple(flags), rest, ((0, before[-1]), *after))
 
 
 def stages(text: str) -> list[Stage]:

@@ -32,6 +32,7 @@ HITS = [
     ("plaintext-secret", 2, "FROM a\nHEALTHCHECK CMD app --token=s3cret ping"),
     ("plaintext-secret", 2, "FROM a AS build\nENV NPM_TOKEN=abc\nFROM b\nCOPY --from=build /x /x"),
     ("plaintext-secret", 3, "FROM a\nRUN <<EOF\nexport DB_PASSWORD=abc\nEOF"),
+    ("plaintext-secret", 2, "FROM a\nRUN x && echo 'root:s3cret' | chpasswd && y"),
     ("run-secret-path", 2, "FROM a\nENV DB_PASSWORD_FILE=/run/secret/db-password"),
     ("run-secret-path", 3, "FROM a\nRUN x && \\\n cat /run/secret/x > /dev/null"),
     ("secret-build-argument", 2, "FROM a\nARG GITHUB_TOKEN\nRUN make"),
@@ -62,6 +63,7 @@ HITS = [
     ("secret-in-layer", 2, "FROM a\nRUN secretkit-entrypoint --render a.tmpl:/app/a.conf -- true"),
     ("broken-exec-form", 2, "FROM a\nENTRYPOINT ['secretkit-entrypoint', '--']"),
     ("broken-exec-form", 2, 'FROM a\nCMD ["a", "b",]'),
+    ("broken-exec-form", 2, 'FROM a\nCMD ["gunicorn" "-b0.0.0.0:8080"]'),
     ("shim-shell-form", 2, "FROM a\nENTRYPOINT /opt/secretkit/secretkit-entrypoint -- app"),
     ("shim-clears-cmd", 2, f'FROM a\nENTRYPOINT [{SHIM}, "--"]'),
     ("shim-clears-cmd", 2, f'FROM a\nENTRYPOINT [{SHIM}, "--", "docker-entrypoint.sh"]'),
@@ -137,6 +139,8 @@ CMD ["./bin/rails", "server"]
 FROM node:20 AS build
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci
 RUN --mount=type=secret,id=npmrc cp /run/secrets/npmrc .npmrc && npm ci && rm -f .npmrc
+RUN --mount=type=secret,id=ca cp /run/secrets/ca /usr/local/share/ca-certificates/ca.crt
+RUN --mount=type=secret,id=token printf 'token=%s' "$(cat /run/secrets/token)" | login
 RUN --mount=type=secret,id=token TOKEN=$(cat /run/secrets/token) make
 RUN --mount=type=secret,id=token git clone https://x:$(cat /run/secrets/token)@example.org/a /a
 FROM node:20-slim

@@ -37,6 +37,8 @@ _RENDERS = re.compile(
     r"secretkit-entrypoint\b[^;&|\n]*--(?:render|keystore)\b|\bsecretkit (?:render|run)\b"
 )
 _REMOVED = re.compile(r"\b(?:rm|shred|unset|delete)\b")
+# Certificates and the public half of keys.
+_PUBLIC = re.compile(r"\.(?:crt|cer|pub)$|ca-certificates|[._-]pub(?:lic)?\b")
 _PASSING = ("/tmp/", "/dev/", "/run/", "/var/run/")  # noqa: S108 - what is not kept
 
 
@@ -135,8 +137,7 @@ def _runs(here: Situation) -> Iterator[Finding]:
             to = next((text for text in found.groups() if text), "").strip("\"'")
             rest = script[found.end() :]
             gone = _REMOVED.search(rest) and (not to or to.rsplit("/", 1)[-1] in rest)
-            gone = gone or to.startswith(_PASSING)
-            if not gone:
+            if not (gone or to.startswith(_PASSING) or _PUBLIC.search(to)):
                 yield Finding(
                     "secret-in-layer",
                     Place(here.path, one.line_at(found.start())),

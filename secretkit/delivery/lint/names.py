@@ -25,12 +25,13 @@ _NOTHING = re.compile(
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _PATH = re.compile(r"(?:file:/)?(?:\.{0,2}|~|[A-Za-z]:)(?:/[\w.@+-]+)+/?")
-_PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-", re.DOTALL)
+_PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-|%\w|@\w+@", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+(?::?([-+?=])([^{}]*))?\}|\(|$)", re.DOTALL)
 _NAMED = r"(?P<name>[A-Za-z_][\w.-]*)"
 _VALUE = r"""(?P<quote>["']?)(?P<value>[^\s"'|&;<>()]+)(?P=quote)"""
 _ASSIGNED = re.compile(rf"(?<![\w.$-]){_NAMED}={_VALUE}")
 _OPTION = re.compile(rf"(?<!\S)--{_NAMED}(?:\s+|=){_VALUE}")
+_LOGIN = re.compile(r"""["'\s][\w.-]+:(?P<value>[^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd\b""")
 _URL = re.compile(
     r"[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@", re.IGNORECASE
 )
@@ -71,6 +72,7 @@ def credentials(text: str) -> Iterator[int]:
         for found in pattern.finditer(text):
             if is_secret(found["name"]) and is_plain(found["value"]):
                 yield found.start()
-    for found in _URL.finditer(text):
-        if is_plain(found["value"]):
-            yield found.start()
+    for pattern in (_URL, _LOGIN):
+        for found in pattern.finditer(text):
+            if is_plain(found["value"]):
+                yield found.start()

@@ -72,7 +72,7 @@ def starts(here: Situation) -> Iterator[Finding]:
 
 
 def _looks_listed(one: Instruction) -> bool:
-    return one.listed is None and re.match(r"\[(?! )[^]]*,|\[ ?'", one.command) is not None
+    return one.listed is None and re.match(r"""\[(?! )[^]]*,|\[ ?['"]""", one.command) is not None
 
 
 def _shell_stays(command: Instruction) -> bool:
