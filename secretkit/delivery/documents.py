@@ -6,19 +6,39 @@ with, so that what is written again means the same to every reader.
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 from ..errors import UsageError
 from .findings import Place
 
 __all__ = ["Document", "Entry", "MappingNode", "Node", "ScalarNode", "SequenceNode", "read"]
 
+_Loader: Any = yaml.SafeLoader
+if yaml.__with_libyaml__:
+    # libyaml's parser is the one that docker's readers were made from, and a fast one. It takes
+    # tabs where PyYAML's own does not. The nodes are made here: libyaml's way to make them ends
+    # the process where they are nested too deeply.
+    _Parser: Any = yaml.cyaml.CParser  # type: ignore[attr-defined]
+
+    class _FastLoader(Composer, _Parser, Resolver):  # type: ignore[misc]
+        def __init__(self, text: str) -> None:
+            _Parser.__init__(self, text)
+            Composer.__init__(self)
+            Resolver.__init__(self)
+
+    _Loader = _FastLoader
+
 LARGEST = 4 << 20  # bytes of a file
+_QUOTED = re.compile(r""" (['"]).*\1""", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
 
@@ -34,9 +54,10 @@ class Entry(NamedTuple):
 class Document:
     """One YAML file: its nodes, and where they stand."""
 
-    def __init__(self, path: str, root: Node | None) -> None:
+    def __init__(self, path: str, root: Node | None, text: str = "") -> None:
         self.path = path  # as the user named it
         self.root = root
+        self.text = text  # what was read, without a mark of its encoding; marks count its letters
 
     def place(self, node: Node) -> Place:
         """Where a node begins; that of an alias is where its anchor is."""
@@ -101,15 +122,60 @@ def read(path: str, content: bytes | None = None) -> Document:
             raise UsageError(f"{path}: cannot be read, {reason}") from None
     if len(content) > LARGEST:
         raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
+    place = Place(path)
     try:
-        return Document(path, yaml.compose(content, Loader=yaml.SafeLoader))
+        written = _decoded(content)
+        found = Document(path, _compose(written), written)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
-        # The problem names letters and tokens of the syntax, never a value.
-        problem = error.problem or error.context or "not YAML"
-    except (yaml.YAMLError, UnicodeDecodeError):
-        place, problem = Place(path), "not a text in UTF-8 or UTF-16"
+        place = Place(path, mark.line + 1, mark.column + 1) if mark else place
+        # What it quotes may be a value: one that begins with * looks like an alias.
+        problem = _QUOTED.sub("", error.problem or error.context or "not YAML")
+    except yaml.reader.ReaderError:
+        problem = "it has control characters"
+    except UnicodeDecodeError:
+        problem = "not a text in UTF-8 or UTF-16"
     except RecursionError:
-        place, problem = Place(path), "nested too deeply"
+        problem = "nested too deeply"
+    else:
+        _check_keys(found)
+        return found
     raise UsageError(f"{place}: not YAML: {problem}")
+
+
+def _decoded(content: bytes) -> str:
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding)
+    return content.decode("utf-8-sig")
+
+
+def _compose(text: str) -> Node | None:
+    """The one document of a text; raises yaml.YAMLError, RecursionError."""
+    loader = _Loader(text)
+    try:
+        root: Node | None = loader.get_single_node()
+        return root
+    finally:
+        loader.dispose()
+
+
+def _check_keys(document: Document) -> None:
+    """Raise UsageError for a mapping that has a key twice: docker's readers differ about it."""
+    rest, seen = [document.root], set()
+    while rest:
+        node = rest.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            rest += node.value
+        elif isinstance(node, MappingNode):
+            keys = set()
+            for key, value in node.value:
+                rest += (key, value)
+                if not isinstance(key, ScalarNode):
+                    continue
+                if (key.tag, key.value) in keys:
+                    raise UsageError(f"{document.place(key)}: a key that is there already")
+                keys.add((key.tag, key.value))
