@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ConfigNotFoundError, ConflictError, SecretkitError, UsageError
+from ..errors import SecretkitError, UsageError
 from ..naming import CONFIG_LENGTH, check_name
 from . import shapes
 from .command import NUMBER, App, Group, pass_app
@@ -62,16 +62,7 @@ def _content(app: App, name: str, file: str, command: str) -> bytes:
 def create(app: App, name: str, file: str) -> None:
     """Make a config in the engine: its version 1, of FILE's bytes or stdin's, below 1000 KiB."""
     _, versions = _versions(app)
-    content = _content(app, name, file, f"config create {name}")
-    try:
-        versions.numbers(name)
-    except ConfigNotFoundError:
-        versions.stage(name, 1, content, "given")
-        versions.commit(name, 1, "rotate")
-    else:
-        raise ConflictError(
-            f"config exists, {name}", hint=f"`secretkit config rotate {name} FILE` makes the next"
-        )
+    versions.begin(name, _content(app, name, file, f"config create {name}"), "given")
     _said(app, name, 1)
 
 

@@ -25,11 +25,21 @@ class Endpoint(NamedTuple):
 
     host: str  # unix:///path, tcp://host:port or ssh://user@host
     tls: TLSConfig | None
+    is_context: bool = False  # one of docker's own, which its client finds in the same way
 
     @property
     def shown(self) -> str:
         """The address as it may be printed: without a password that somebody put into it."""
         return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.host)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the docker client to the same place, where its own settings may not."""
+        if self.is_context:
+            return {}
+        # With DOCKER_CERT_PATH alone the client would speak in the clear.
+        tls = {"DOCKER_TLS_VERIFY": "1"} if self.tls and self.tls.verify else {}
+        return {"DOCKER_HOST": self.host, **tls}
 
 
 def endpoints(
@@ -119,7 +129,7 @@ def _of_context(folder: Path, name: str) -> Endpoint:
     verify = not docker.get("SkipTLSVerify", False)
     # Without any TLS data the docker client speaks plain to a tcp host.
     tls = _tls(files, verify) if files.is_dir() or not verify else None
-    return _checked(Endpoint(docker["Host"], tls))
+    return _checked(Endpoint(docker["Host"], tls, is_context=True))
 
 
 def _json(path: Path) -> dict[str, Any]:

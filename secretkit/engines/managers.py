@@ -140,6 +140,11 @@ class Managers:
         }
         return self._ask("_post", path, options)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Of the manager that answered last."""
+        return self._managers[self._first].endpoint
+
     def close(self) -> None:
         """Closes all connections."""
         for manager in self._managers:
@@ -218,7 +223,7 @@ class _Manager:
             return self._made
 
     def _connect(self) -> _Client:
-        host, tls = self.endpoint
+        host, tls, _ = self.endpoint
         own = adapter(host, CONNECT)
         problem = ""
         try:

@@ -38,6 +38,11 @@ class SwarmEngine:
         """
         self._managers = Managers(endpoints(hosts), patience)
 
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """Variables with which the docker client talks to the manager that answered last."""
+        return self._managers.endpoint.environment
+
     def close(self) -> None:
         """Closes the connections."""
         self._managers.close()

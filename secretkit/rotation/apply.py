@@ -37,10 +37,9 @@ from .survey import survey
 from .travel import Arrival, Clock, Patience, Traveller, Way
 from .types import Event, OnEvent, Options, Plan, Report
 from .verify import ENDED, Look
-from .versions import Versions
+from .versions import GIVEN, Versions
 from .ways import refers
 
-GIVEN = "given"
 _ROUNDS = 5  # times that services are looked for again before we give up
 
 

@@ -15,6 +15,7 @@ VERSION = "secretkit.version"
 ROTATION = "secretkit.rotation"  # the id of the rotation that made it
 FINGERPRINT = "secretkit.fingerprint"  # of the content: see Versions.fingerprint
 STORE = "secretkit.store"  # the id of the store that has its value
+SOURCE = "secretkit.source"  # a config's: where its content came from, as a store notes it
 BY = "secretkit.by"  # user@machine
 CURRENT = "secretkit.current"  # a config's: see ConfigVersions
 
@@ -22,7 +23,13 @@ _OBJECT_NAME = re.compile(r"(?P<name>.+)-v(?P<number>[1-9][0-9]*)")
 
 
 def labels(
-    name: str, number: int, *, fingerprint: str, store: str = "", rotation: str = ""
+    name: str,
+    number: int,
+    *,
+    fingerprint: str,
+    store: str = "",
+    rotation: str = "",
+    source: str = "",
 ) -> dict[str, str]:
     """The labels of the object for version `number` of `name`; what is empty is left out."""
     said = {
@@ -31,6 +38,7 @@ def labels(
         ROTATION: rotation,
         FINGERPRINT: fingerprint,
         STORE: store,
+        SOURCE: source,
         BY: author(),
     }
     return {label: text for label, text in said.items() if text}

@@ -173,12 +173,13 @@ def _holders(engine: Engine) -> dict[str, list[str]]:
 # -- push and adopt ---------------------------------------------------------------------------
 
 
-def push(versions: Versions, engine: Engine, name: str) -> EngineObject:
-    """The object of the current version, created if it is not there; touches no service.
+def push(versions: Versions, engine: Engine, name: str, number: int | None = None) -> EngineObject:
+    """The object of a version (default: the current one), created if it is not there.
 
-    Raises ConflictError if the engine has something else of that name.
+    Touches no service. Raises ConflictError if the engine has something else of that name.
     """
-    number = versions.current(name)
+    if number is None:
+        number = versions.current(name)
     if number is None:
         raise VersionNotFoundError(name, "current")
     content = versions.content(name, number)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..store import Store
 
 Action = Literal["rotate", "rollback", "adopt"]
+GIVEN = "given"  # the source of a content that somebody gave
 
 
 class Versions(Protocol):
@@ -43,6 +44,18 @@ class Versions(Protocol):
 
     def beyond(self, name: str, keep: int) -> tuple[int, ...]:
         """Those neither current nor among the newest `keep`: see model.Secret.beyond."""
+        ...
+
+    def staged(self, name: str) -> tuple[int, ...]:
+        """Those that were never current, ascending."""
+        ...
+
+    def last_from(self, name: str, source: str) -> int | None:
+        """The highest version whose content came from there, None if none did."""
+        ...
+
+    def begin(self, name: str, content: bytes, source: str) -> None:
+        """Version 1 of a name that is not known yet, current; raises ConflictError if it is."""
         ...
 
     def stage(self, name: str, number: int, content: bytes, source: str) -> None:
@@ -96,6 +109,16 @@ class StoreVersions:
     def beyond(self, name: str, keep: int) -> tuple[int, ...]:
         return self.store.get(name).beyond(keep)
 
+    def staged(self, name: str) -> tuple[int, ...]:
+        return self.store.get(name).staged
+
+    def last_from(self, name: str, source: str) -> int | None:
+        found = (one.number for one in self.store.history(name) if one.source == source)
+        return max(found, default=None)
+
+    def begin(self, name: str, content: bytes, source: str) -> None:
+        self.store.create(name, content, source=source)
+
     def stage(self, name: str, number: int, content: bytes, source: str) -> None:
         self.store.stage(name, content, number, source=source)
 
@@ -145,10 +168,30 @@ class ConfigVersions:
     def beyond(self, name: str, keep: int) -> tuple[int, ...]:
         return self._secret(name).beyond(keep)
 
+    def staged(self, name: str) -> tuple[int, ...]:
+        return self._secret(name).staged
+
+    def last_from(self, name: str, source: str) -> int | None:
+        found = self._objects(name).items()
+        said = (number for number, one in found if one.labels.get(objects.SOURCE) == source)
+        return max(said, default=None)
+
+    def begin(self, name: str, content: bytes, source: str) -> None:
+        if found := objects.versions_of(self.engine, self.kind, name):
+            raise ConflictError(
+                f"config exists, {name} v{max(found)}",
+                hint=f"`secretkit config rotate {name} FILE` makes the next version",
+            )
+        self.stage(name, 1, content, source)
+        self.commit(name, 1, "rotate")
+
     def stage(self, name: str, number: int, content: bytes, source: str) -> None:
-        """`source` is for people who read a store's history; an object has none."""
+        """`source` is kept in a label."""
         naming.check_value(name, content, naming.CONFIG_LENGTH)
-        made = objects.labels(name, number, fingerprint=self.fingerprint(name, content))
+        said = "" if source == GIVEN else source
+        made = objects.labels(
+            name, number, fingerprint=self.fingerprint(name, content), source=said
+        )
         object_name = naming.object_name(name, number)
         try:
             self.engine.create(self.kind, object_name, content, made)

@@ -110,6 +110,21 @@ def test_tls(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(SwarmEngine((secured.host,))).endswith(f"{secured.host}: not a swarm manager")
 
 
+def test_the_docker_client_goes_to_the_same_place(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TLS too, where the client by itself would speak in the clear or go elsewhere."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///elsewhere")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(secured.folder))
+    environment = endpoints((secured.host,))[0].environment
+    assert environment == {"DOCKER_HOST": secured.host, "DOCKER_TLS_VERIFY": "1"}
+    assert (
+        Engine(secured.host).docker("version", "--format", "{{.Server.Version}}", check=False) == ""
+    )
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", environment["DOCKER_TLS_VERIFY"])
+    assert Engine(secured.host).answers()
+
+
 def test_tls_with_another_authority(
     secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +172,7 @@ def test_a_context(
     client("use", "secured")
     assert said(SwarmEngine()).endswith(f"{secured.host}: not a swarm manager")
     monkeypatch.setenv("DOCKER_CONTEXT", "plain")
+    assert endpoints()[0].environment == {}  # the docker client finds the context by itself
     found = SwarmEngine()
     assert found.cluster() == docker.engine.cluster()
     found.close()
