@@ -38,6 +38,7 @@ if yaml.__with_libyaml__:
     _Loader = _FastLoader
 
 LARGEST = 4 << 20  # bytes of a file
+TRUE = ("true", "yes", "on", "y")  # in lower case
 _QUOTED = re.compile(r""" (['"]).*\1""", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
@@ -70,13 +71,19 @@ class Document:
         A key of its own goes before one that is merged, as the merge key's specification says
         (yaml.org/type/merge.html).
         """
+        return (Entry(key.value, self.place(key), value) for key, value in self.pairs(node))
+
+    def pairs(self, node: Node | None) -> Iterator[tuple[ScalarNode, Node]]:
+        """The same as nodes."""
         seen: set[str] = set()
         for mapping in self._layers(node, set()):
-            own = [(key, value) for key, value in mapping.value if key.tag != _MERGE]
-            for key, value in own:
-                if isinstance(key, ScalarNode) and key.value not in seen:
-                    yield Entry(key.value, self.place(key), value)
-            seen.update(key.value for key, _ in own if isinstance(key, ScalarNode))
+            own = [
+                (key, value)
+                for key, value in mapping.value
+                if key.tag != _MERGE and isinstance(key, ScalarNode)
+            ]
+            yield from ((key, value) for key, value in own if key.value not in seen)
+            seen.update(key.value for key, _ in own)
 
     def _layers(self, node: Node | None, above: set[int]) -> Iterator[MappingNode]:
         if not isinstance(node, MappingNode) or id(node) in above:
@@ -105,7 +112,7 @@ def text(node: Node | None) -> str | None:
 
 def flag(node: Node | None) -> bool:
     """Whether a scalar is true, as YAML 1.1 has it: docker's own reader knows `yes` and `on`."""
-    return (text(node) or "").lower() in ("true", "yes", "on", "y")
+    return (text(node) or "").lower() in TRUE
 
 
 def read(path: str, content: bytes | None = None) -> Document:

@@ -144,10 +144,168 @@ RULES: Mapping[str, Rule] = {
         "a script from the network is run",
         "Whoever controls that host, or the way to it, has every secret of the container.",
     ),
+    "not-translated": Rule(
+        "warning",
+        "a command of a script that [entrypoint] has no key for",
+        "What it does is not done any more, unless you do it elsewhere.",
+    ),
+    "needless-init": Rule(
+        "note",
+        "an init in front of the program",
+        "The shim becomes the program, which is process 1 and gets the signals.",
+    ),
     "unread-script": Rule(
         "warning",
         "a script that cannot be read",
         "It was not checked.",
+    ),
+    # Stack and compose files
+    "env-file-secret": Rule(
+        "warning",
+        "an env_file with secrets",
+        "They are in the service's definition: docker inspect shows them.",
+    ),
+    "secret-not-given": Rule(
+        "error",
+        "a path in /run/secrets that the service does not get",
+        "Nothing is there, so the program starts without its secret, or not at all.",
+    ),
+    "name-and-file": Rule(
+        "error",
+        "NAME and NAME_FILE at once",
+        "The entrypoints of the official images refuse to start with both.",
+    ),
+    "undefined-secret": Rule(
+        "error",
+        "a secret or config that is not defined",
+        "Docker and compose refuse the file.",
+    ),
+    "unused-secret": Rule(
+        "warning",
+        "a secret or config that no service uses",
+        "A file's is created all the same, and stays when the service that needed it is gone.",
+    ),
+    "missing-file": Rule(
+        "warning",
+        "a secret or config whose file is not there",
+        "Docker and compose refuse to start the services.",
+    ),
+    "missing-external": Rule(
+        "error",
+        "an external secret or config that does not exist",
+        "Docker refuses the stack. Only `secretkit stack lint` asks the engine.",
+    ),
+    "pinned-version": Rule(
+        "warning",
+        "an external secret with the version in its name",
+        "Deploying the file again brings that version back after a rotation.",
+    ),
+    "same-target": Rule(
+        "error",
+        "two secrets or configs at one path",
+        "Docker refuses the service, or one of the two hides the other.",
+    ),
+    "wrong-mode": Rule(
+        "error",
+        "a mode that is not the one meant",
+        "Without the leading 0 it is a decimal number, which gives other permissions.",
+    ),
+    "bind-mounted-secret": Rule(
+        "warning",
+        "a file with secrets is mounted from the node",
+        "Only nodes that have the file can run the service, and no rotation reaches it.",
+    ),
+    "old-version": Rule(
+        "error",
+        "a version of the format that has no secrets",
+        "`docker stack deploy` refuses the file.",
+    ),
+    "no-health-check": Rule(
+        "warning",
+        "a service with secrets has no health check",
+        "A rotation takes a task for well as soon as its program runs, whatever it answers.",
+    ),
+    "failure-action": Rule(
+        "warning",
+        "an update that fails does not go back",
+        "Docker's default is to pause: some tasks have the next version, some the previous one.",
+    ),
+    "host-port": Rule(
+        "warning",
+        "start-first with a port of the node",
+        "The next task waits for the port that the running one has: the update never ends.",
+    ),
+    "unreadable-file": Rule(
+        "error",
+        "a file that cannot be read as what it is",
+        "Nothing in it was checked, and docker refuses it too.",
+    ),
+    # Compose files
+    "ignored-by-compose": Rule(
+        "warning",
+        "owner or mode of a secret, which compose ignores",
+        "A container gets the file as it is on the machine; only a swarm sets what is asked for.",
+    ),
+    # images, before they are baked
+    "bake-refused": Rule(
+        "error",
+        "the image cannot be baked so",
+        "bake would end with this error.",
+    ),
+    "no-python": Rule(
+        "error",
+        "no Python in the image",
+        "The shim is a Python program: it needs 3.6 or later.",
+    ),
+    "foreign-image": Rule(
+        "warning",
+        "an image for another machine",
+        "Baking runs the image's Python once, which may not be possible here.",
+    ),
+    "entrypoint-shell-form": Rule(
+        "warning",
+        "ENTRYPOINT in shell form",
+        "A shell may stay in front of the program, and arguments do not reach it.",
+    ),
+    "onbuild-triggers": Rule(
+        "warning",
+        "ONBUILD triggers",
+        "They run when the image is baked, in a folder that has not what they want.",
+    ),
+    "entrypoint-script": Rule(
+        "note",
+        "a shell script starts the program",
+        "It stays, behind the shim, and sees the variables that the shim sets.",
+    ),
+    "script-reads-secrets": Rule(
+        "note",
+        "the script reads /run/secrets",
+        "What it does with secrets, the shim can do in its place.",
+    ),
+    "script-expands-files": Rule(
+        "note",
+        "the script reads NAME_FILE variables",
+        "The image has a way of its own to take secrets from files.",
+    ),
+    "root-at-start": Rule(
+        "warning",
+        "the script needs root",
+        "Under another user, or without capabilities, the container does not start.",
+    ),
+    "rendered-on-disk": Rule(
+        "warning",
+        "rendered files on the container's disk",
+        "Values stay there when the container stops, and a read-only root stops the start.",
+    ),
+    "privileged-port": Rule(
+        "note",
+        "a port below 1024 without root",
+        "Docker permits it in a network of its own; other engines may not.",
+    ),
+    "left-to-docker": Rule(
+        "note",
+        "a secret or config that docker makes itself",
+        "It has no versions: a changed content makes the deploy fail.",
     ),
 }
 

@@ -6,13 +6,14 @@ Values that this does not ask for are neither read nor interpolated: docker does
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from ...engines.protocol import Kind
 from ...errors import UsageError
-from ..documents import Document, Entry, Node, ScalarNode, flag, text
+from ..documents import TRUE, Document, Entry, Node, ScalarNode, text
 from ..findings import Place
 from ..interpolation import InterpolationError, interpolate
 
@@ -74,6 +75,14 @@ class Stack:
         self.variables = variables
 
     @cached_property
+    def folder(self) -> str:
+        """What relative paths of all files begin with: the folder of the first, as docker has it.
+
+        "" is the current folder, which is also that of stdin.
+        """
+        return posixpath.dirname(self.documents[0].path) if self.documents else ""
+
+    @cached_property
     def version(self) -> str | None:
         """`version:` of the first file that has one, as it is written."""
         found = (text(one.get(one.root, "version")) for one in self.documents)
@@ -102,13 +111,16 @@ class Stack:
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
-        """Every use of a secret or config by a service."""
+        """Every use of a secret or config by a service.
+
+        Where several files give them to one service, the last use of a key is the only one, as
+        docker has it (docker/cli, cli/compose/loader/merge.go).
+        """
         return tuple(
-            self._use(service.name, kind, document, item)
+            use
             for service in self.services.values()
-            for document, node in service.layers
             for kind in KINDS
-            for item in document.items(document.get(node, f"{kind}s"))
+            for use in self._uses(service, kind)
         )
 
     def interpolated(self, document: Document, node: Node | None) -> str | None:
@@ -121,28 +133,49 @@ class Stack:
         except InterpolationError as error:
             raise UsageError(f"{document.place(node)}: {error}") from None
 
+    def _uses(self, service: ServiceEntry, kind: Kind) -> list[Use]:
+        layers = [
+            [self._use(service.name, kind, document, item) for item in document.items(section)]
+            for document, node in service.layers
+            if (section := document.get(node, f"{kind}s")) is not None
+        ]
+        if len(layers) == 1:
+            return layers[0]
+        return list({use.source: use for layer in layers for use in layer}.values())
+
+    def _is_external(self, document: Document, node: Node | None) -> bool:
+        """Of the value of `external:`: a mapping is; a scalar may be a variable."""
+        if isinstance(node, ScalarNode):
+            return (self.interpolated(document, node) or "").lower() in TRUE
+        return node is not None
+
     def _definition(self, kind: Kind, document: Document, entry: Entry) -> Definition:
         node = entry.value
         external = document.get(node, "external")
-        is_external = not isinstance(external, ScalarNode) or flag(external)
-        origin: Origin | None = "external" if external is not None and is_external else None
+        origin: Origin | None = "external" if self._is_external(document, external) else None
         source: Node | None = None
         for each in ("file", "environment", "content", "driver") if origin is None else ():
             if (source := document.get(node, each)) is not None:
                 origin = each
                 break
         named = document.get(node, "name") or document.get(external, "name")
-        labels = {one.key: text(one.value) or "" for one in self._labels(document, node)}
         return Definition(
             *(kind, entry.key, origin, self.interpolated(document, source) or ""),
-            *(self.interpolated(document, named), text(named), labels),
+            *(self.interpolated(document, named), text(named), self._labels(document, node)),
             text(document.get(node, "template_driver")),
             *(entry.place, document, node),
         )
 
-    @staticmethod
-    def _labels(document: Document, node: Node) -> list[Entry]:
-        return list(document.entries(document.get(node, "labels")))
+    def _labels(self, document: Document, node: Node) -> dict[str, str]:
+        """A mapping, or a list of `name=text`."""
+        found = document.get(node, "labels")
+        pairs = [
+            (one.key, self.interpolated(document, one.value)) for one in document.entries(found)
+        ]
+        for item in document.items(found):
+            name, _, said = (self.interpolated(document, item) or "").partition("=")
+            pairs.append((name, said))
+        return {name: said or "" for name, said in pairs}
 
     def _use(self, service: str, kind: Kind, document: Document, item: Node) -> Use:
         if isinstance(item, ScalarNode):

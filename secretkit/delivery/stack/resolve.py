@@ -1,0 +1,213 @@
+"""Which secret or config each definition of a stack is, and where its content comes from. Pure.
+
+The names are those that `docker stack deploy` gives its objects (docker/cli, cli/compose/convert):
+an external one has its `name:`, or else its key; another has its `name:`, or else `<stack>_<key>`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
+
+from ...engines.protocol import Kind
+from ...errors import InvalidNameError, UsageError
+from ...naming import check_name
+from ...rotation.objects import parse
+from ..documents import Document, MappingNode, Node, SequenceNode, text
+from ..findings import Finding
+from .model import KINDS, Definition, Stack
+
+Names = Mapping[Kind, Collection[str]]
+# known: a version of a secret or config that secretkit knows, its current one unless a rollout says
+# otherwise. given: the stack brings its content, from which versions are made. docker: what docker
+# makes of it itself, or an external object that secretkit does not know.
+Becomes = Literal["known", "given", "docker"]
+_SOURCES = ("file", "environment", "content", "driver")
+
+
+class Source(NamedTuple):
+    """Where the content of a given secret or config is: exactly one of these is not None."""
+
+    path: str | None = None  # from the current folder
+    variable: str | None = None
+    content: str | None = None  # not for a message, as little as the file's
+
+
+class Resolved(NamedTuple):
+    """What one definition becomes."""
+
+    definition: Definition
+    becomes: Becomes
+    name: str  # of the secret or config; for "docker", of the object
+    source: Source | None = None  # of what is given
+
+
+class Resolution(NamedTuple):
+    """What becomes of all definitions of a stack."""
+
+    stack: str  # the name it is deployed under
+    definitions: tuple[Resolved, ...]
+    findings: tuple[Finding, ...]  # by the file's order
+
+
+def resolve(stack: Stack, name: str, known: Names, objects: Names | None = None) -> Resolution:
+    """What the definitions of a stack become under this name.
+
+    `known` are the names of secrets and configs that have versions, `objects` all objects that the
+    engine has, None if it was not asked. Raises UsageError, with file, line and column, for what
+    docker would refuse of `secrets:` and `configs:`.
+    """
+    check(stack)
+    found: list[Resolved] = []
+    findings: list[Finding] = []
+    for one in stack.definitions.values():
+        resolved = _resolve(stack, one, name, known.get(one.kind, ()), findings)
+        found.append(resolved)
+        if objects is not None and _is_missing(resolved, objects):
+            findings.append(
+                Finding(
+                    "missing-external",
+                    one.place,
+                    f"the {one.kind} {resolved.name} is external, and the engine has none",
+                    f"secretkit create {resolved.name}, or correct its name"
+                    if one.kind == "secret"
+                    else f"secretkit config create {resolved.name} FILE, or correct its name",
+                )
+            )
+    return Resolution(name, tuple(found), tuple(findings))
+
+
+def _is_missing(one: Resolved, objects: Names) -> bool:
+    is_external = one.becomes == "docker" and one.definition.origin == "external"
+    return is_external and one.name not in objects.get(one.definition.kind, ())
+
+
+def _resolve(
+    stack: Stack, one: Definition, name: str, known: Collection[str], findings: list[Finding]
+) -> Resolved:
+    if one.origin == "external":
+        called = one.name or one.key
+        if called in known:
+            return Resolved(one, "known", called)
+        base, number = parse(called)
+        if base not in known:
+            return Resolved(one, "docker", called)
+        findings.append(
+            Finding(
+                "pinned-version",
+                one.place,
+                f"it names version {number} of {base}, and the current one is deployed",
+                f"name: {base}",
+            )
+        )
+        return Resolved(one, "known", base)
+    called = one.name or f"{name}_{one.key}"
+    if one.origin in ("environment", "content"):
+        _check_name(one, called)
+    elif reason := _left(one, called):
+        findings.append(
+            Finding(
+                "left-to-docker",
+                one.place,
+                f"the {one.kind} {one.key} is left to docker: {reason}",
+                "a change of it needs another name: docker changes none",
+            )
+        )
+        return Resolved(one, "docker", called)
+    source = {
+        "file": Source(path=os.path.join(stack.folder, one.source)),
+        "environment": Source(variable=one.source),
+        "content": Source(content=one.source),
+    }
+    return Resolved(one, "given", called, source[one.origin or ""])
+
+
+def _left(one: Definition, called: str) -> str:
+    """Why docker makes an object itself; "" if it does not."""
+    if one.origin == "driver" or one.document.get(one.node, "driver") is not None:
+        return "its driver keeps the content"
+    if one.template_driver and one.origin == "file":
+        return "it has a template driver"
+    try:
+        check_name(called)
+    except InvalidNameError as error:
+        return error.reason
+    return ""
+
+
+def _check_name(one: Definition, called: str) -> None:
+    """Docker takes no such definition, so there is nobody to leave it to."""
+    try:
+        check_name(called)
+    except InvalidNameError as error:
+        raise UsageError(f"{one.place}: {error}", hint=error.hint) from None
+
+
+def check(stack: Stack) -> None:
+    """Raise UsageError for the first thing that docker would refuse of secrets and configs."""
+    for document in stack.documents:
+        if not isinstance(document.root, MappingNode):
+            raise UsageError(f"{document.path}: no stack file: its top is no mapping")
+        for section in ("services", *(f"{kind}s" for kind in KINDS)):
+            _check_mappings(document, section)
+    for one in stack.definitions.values():
+        _check_definition(one)
+    for use in stack.uses:
+        what = f"the {use.kind} of service {use.service}"
+        if not use.source:
+            raise UsageError(f"{use.place}: {what} has no source")
+        if (use.kind, use.source) not in stack.definitions:
+            raise UsageError(
+                f"{use.place}: service {use.service} uses a {use.kind} that is not defined,"
+                f" {use.source}",
+                hint=f"name it under {use.kind}s: at the top of the file",
+            )
+
+
+def _check_mappings(document: Document, section: str) -> None:
+    """That a section is a mapping of mappings, and a service's uses are lists."""
+    found = document.get(document.root, section)
+    if found is None:
+        return
+    _check_type(document, found, MappingNode, section, "a mapping")
+    for entry in document.entries(found):
+        what = f"{section}.{entry.key}"
+        if not isinstance(entry.value, MappingNode):
+            raise UsageError(f"{entry.place}: {what} must be a mapping")
+        for kind in KINDS if section == "services" else ():
+            uses = document.get(entry.value, f"{kind}s")
+            if uses is not None:
+                _check_type(document, uses, SequenceNode, f"{what}.{kind}s", "a list")
+
+
+def _check_type(document: Document, node: Node, kind: type[Node], what: str, said: str) -> None:
+    if not isinstance(node, kind):
+        raise UsageError(f"{document.place(node)}: {what} must be {said}")
+
+
+def _check_definition(one: Definition) -> None:
+    what = f"{one.place}: the {one.kind} {one.key}"
+    get = one.document.get
+    given = [field for field in _SOURCES if get(one.node, field) is not None]
+    if one.origin is None:
+        raise UsageError(
+            f"{what} has no content", hint="external: true, or file: and the path of one"
+        )
+    contents = [field for field in given if field != "driver"]
+    if len(contents) > 1 or (one.origin != "external" and len(given) > 1):
+        raise UsageError(f"{what} has {' and '.join(given)}", hint="one of them says what is in it")
+    for field in ("name", *given):
+        node = get(one.node, field)
+        if node is not None and text(node) is None:
+            raise UsageError(f"{one.document.place(node)}: {field} of {one.key} must be a text")
+    if one.origin != "external" and not one.source:
+        raise UsageError(f"{what} has an empty {one.origin}")
+    if one.template_driver and one.origin in ("environment", "content"):
+        raise UsageError(
+            f"{what} has a template driver, which goes with file: alone",
+            hint="put the content into a file",
+        )
+    external = get(one.node, "external")
+    if get(external, "name") is not None and get(one.node, "name") is not None:
+        raise UsageError(f"{what} has two names", hint="name: alone is enough")
