@@ -41,6 +41,11 @@ def needs_swarm(page: Path) -> bool:
     return "<!-- needs: swarm -->" in page.read_text()
 
 
+def needed_programs(page: Path) -> list[str]:
+    """What else a page's commands need: `<!-- needs: docker-compose -->`."""
+    return re.findall(r"^<!-- needs: (?!swarm )(\S+) -->$", page.read_text(), re.MULTILINE)
+
+
 def pattern(expected: str) -> re.Pattern[str]:
     """What `expected` stands for: `…` is anything in a line, a line of `…` any number of lines.
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from secretkit import Store
-from tests.docs import needs_swarm, run_console_blocks
+from tests.docs import needed_programs, needs_swarm, run_console_blocks
 from tests.engine import swarm
+from tests.needs import need_program
 
 __all__ = ["swarm"]
 
@@ -45,6 +46,8 @@ def test_commands_of_a_page(
         "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
         "COLUMNS": "100",
     }
+    for program in needed_programs(page):
+        need_program(program)
     if needs_swarm(page):
         engine = request.getfixturevalue("swarm")
         env |= {**engine.environment(), "IMAGE": engine.image}

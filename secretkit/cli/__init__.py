@@ -39,6 +39,8 @@ COMMANDS = {
     "run": ("running", "Run a command through the shim, with the current values."),
     "render": ("render", "Render templates with the current values."),
     "dev": ("dev", "A folder of secret files for this machine."),
+    "compose": ("compose", "The project's secrets for docker compose, on this machine."),
+    "lint": ("lint", "Check Dockerfiles, stack and compose files, entrypoint scripts."),
     "check": ("upkeep", "Prove that the store is sound."),
     "backup": ("upkeep", "Copy the store to a file."),
     "restore": ("upkeep", "Put a backup in the store's place."),
@@ -46,6 +48,7 @@ COMMANDS = {
     "key": ("key", "The keys that open the store."),
     "doctor": ("doctor", "Find what would stop this project from working here."),
     "shim": ("shim", "The entrypoint shim, as files."),
+    "bake": ("bake", "Make an image whose program starts through the shim."),
     "completion": ("completion", "Print the completion script of a shell."),
     "help": ("help:show_help", "Show the help of a command, or the exit codes."),
 }

@@ -14,6 +14,8 @@ from .output import counted
 from .steps import warn_of_foreign
 
 if TYPE_CHECKING:
+    from ..model import Secret
+    from ..mount import DevFolder
     from ..project import Project
     from ..store import NewSecret, Store
 
@@ -39,40 +41,17 @@ def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
     is a link to them. Secrets that secretkit.toml declares are created from their generators first,
     and so is the store, so that a fresh clone needs this one command. Prints what to give docker.
     """
-    from .. import mount
-
     file_mode = _file_mode(mode)
-    project = app.project
     path = _place(app, directory)
-    with _store(app) as store:
-        created = _create_missing(project, store)
-        for new in created:
-            app.out.say(f"created {new.name} v1 from generator {new.generator}")
-        folder = mount.up(store, path, on_disk=on_disk, mode=file_mode)
-        secrets = folder.versions
-        warn_of_foreign(app, folder, store)
-    if on_disk:
-        app.out.warn(
-            f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
-            " user who can reach the folder reads it; `secretkit dev down` deletes it"
-        )
-    from . import git
-
-    if git.ignores(folder.path) is False:
-        app.out.warn(
-            f"git does not ignore {folder.path}:"
-            f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
-        )
-    where = "on disk" if on_disk else f"in memory, {folder.place}"
-    app.out.say(f"{counted(len(secrets), 'secret')} in {path} ({where})")
+    folder, _, created = bring_up(app, path, on_disk=on_disk, mode=file_mode)
     line = f"docker run -v {_mounted_as(path)} ..."
     if app.out.json:
         document: dict[str, Any] = {
             "folder": str(folder.path),
             "place": str(folder.place),
             "on_disk": on_disk,
-            "secrets": dict(secrets),
-            "created": [new.name for new in created],
+            "secrets": dict(folder.versions),
+            "created": created,
             "docker": line,
         }
         app.out.document(document)
@@ -167,6 +146,37 @@ def status(app: App) -> None:
                 for one in states
             ],
         )
+
+
+def bring_up(
+    app: App, path: Path, *, on_disk: bool, mode: int
+) -> tuple[DevFolder, tuple[Secret, ...], list[str]]:
+    """Make the dev folder `path` or bring it up to date, and say so; what is declared and missing
+    is created first, the store too. Returns the folder, the secrets and the names of those created.
+    """
+    from .. import mount
+    from . import git
+
+    with _store(app) as store:
+        created = _create_missing(app.project, store)
+        for new in created:
+            app.out.say(f"created {new.name} v1 from generator {new.generator}")
+        secrets = tuple(store.list())
+        folder = mount.up(store, path, on_disk=on_disk, mode=mode)
+        warn_of_foreign(app, folder, store)
+    if on_disk:
+        app.out.warn(
+            f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
+            " user who can reach the folder reads it; `secretkit dev down` deletes it"
+        )
+    if git.ignores(folder.path) is False:
+        app.out.warn(
+            f"git does not ignore {folder.path}:"
+            f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
+        )
+    where = "on disk" if on_disk else f"in memory, {folder.place}"
+    app.out.say(f"{counted(len(folder.versions), 'secret')} in {path} ({where})")
+    return folder, secrets, [new.name for new in created]
 
 
 def _place(app: App, directory: str | None) -> Path:

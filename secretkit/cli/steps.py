@@ -42,6 +42,7 @@ def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | No
 def refresh_steps(app: App, store: Store) -> list[Step]:
     """The last step of every change: the dev folders that are up follow the store."""
     from .. import mount
+    from ..project import COMPOSE_OVERRIDE
 
     up = [str(folder.path) for folder in mount.folders(store.folder) if folder.is_up]
 
@@ -56,6 +57,8 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
         for folder in refreshed:
             app.out.say(f"refreshed {folder.path}")
             warn_of_foreign(app, folder, store)
+        if refreshed and (store.folder / COMPOSE_OVERRIDE).exists():
+            app.out.say(f"{COMPOSE_OVERRIDE} is of before: `secretkit compose sync`")
         return ()
 
     return [Step(f"refresh {', '.join(up)}", act)] if up else []

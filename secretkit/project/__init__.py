@@ -19,6 +19,7 @@ from ..errors import InvalidProjectError, ProjectNotFoundError
 
 FILE = "secretkit.toml"
 STORE_FOLDER = ".secretkit"
+COMPOSE_OVERRIDE = "compose.secretkit.yaml"
 ENGINES = ("local", "swarm")
 _LARGEST = 1 << 20  # bytes
 

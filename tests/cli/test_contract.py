@@ -45,8 +45,9 @@ PATHS = [pytest.param(path, id=" ".join(path)) for path in ALL]
 def test_the_commands_are_those_of_the_contract() -> None:
     """No command is listed that this version does not have, and none is missing."""
     plain = "init create ls inspect show rotate rollback prune rm run render check backup restore"
-    plain += " audit doctor completion help push adopt services"
+    plain += " audit doctor completion help push adopt services bake"
     grouped = {"key": "ls add rm rotate", "dev": "up down status", "shim": "export"}
+    grouped["compose"] = "sync"
     grouped["config"] = "create rotate rollback prune ls inspect show"
     expected = [(name,) for name in plain.split()]
     expected += [(group, name) for group, names in grouped.items() for name in names.split()]

@@ -1,0 +1,113 @@
+"""`compose sync`: the dev folder, and an override file by which compose takes its secrets."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from . import shapes
+from .command import App, Group, pass_app
+
+compose = Group("compose", help="The project's secrets for docker compose, on this machine.")
+
+
+@compose.command(
+    example="""
+    $ secretkit compose sync
+    secretkit: 2 secrets in /home/ada/app/dev-secrets (in memory, /run/user/1000/secretkit/…)
+    secretkit: wrote compose.secretkit.yaml: api, worker
+    docker compose -f compose.yaml -f compose.secretkit.yaml up -d
+    """,
+)
+@click.option(
+    *("-f", "--file", "files"),
+    metavar="FILE",
+    type=click.Path(),
+    multiple=True,
+    help="A compose file, in compose's order; default: those that it takes by itself.",
+)
+@click.option("--on-disk", is_flag=True, help="A real dev folder, where there is no tmpfs.")
+@pass_app
+def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
+    """Write compose.secretkit.yaml, by which compose takes the project's secrets, and their folder.
+
+    The dev folder is made, or brought up to date, as by `dev up`. The file goes beside the first
+    compose file: it gives each secret that the project has its file in that folder, and each
+    service that uses one a label with the version, so that `up` recreates what has a changed secret
+    and nothing else. Run it again after a rotation. Prints the line that starts the services.
+    """
+    from .. import mount
+    from ..delivery import compose as delivery
+    from ..project import COMPOSE_OVERRIDE
+    from .dev import bring_up
+
+    here = Path.cwd()
+    variables = delivery.variables(here, os.environ)
+    given = [_from_here(path) for path in files or delivery.default_files(here, variables)]
+    paths = [path for path in given if Path(path).name != COMPOSE_OVERRIDE]
+    if not paths:
+        raise UsageError("no compose file is named but our own", hint="name yours: -f compose.yaml")
+    stack = delivery.load(paths, variables)
+    place = app.project.dev_folder
+    before = mount.locate(app.folder, place)
+    on_disk = on_disk or bool(before and before.on_disk)
+    mode = before.mode if before else mount.FILE_MODE
+    folder, secrets, created = bring_up(app, place, on_disk=on_disk, mode=mode)
+    beside = Path(paths[0]).parent
+    by_name = {one.name: one for one in secrets}
+    override = delivery.plan(stack, by_name, _seen_from(beside, folder.path), mode)
+    path = beside / COMPOSE_OVERRIDE
+    changed = delivery.write(path, override.text)
+    for one in override.unknown:
+        said = f"{one.place}: not a secret of this project, {one.name or one.key}: left as it is"
+        if one.origin == "external":
+            app.out.warn(f"{said}, and compose has no external ones")
+        else:
+            app.out.say(said)
+    for found in override.findings:
+        app.out.warn(f"{found.place}: {found.message}; {found.remedy}")
+    if changed:
+        app.out.say(f"wrote {path}, for {', '.join(override.services)}")
+    else:
+        app.out.say(f"{path} is up to date")
+    # What COMPOSE_FILE names, compose takes by itself.
+    words = [] if not files and len(paths) < len(given) else [*paths, str(path)]
+    line = shlex.join(["docker", "compose", *(word for one in words for word in ("-f", one))])
+    if app.out.json:
+        document: dict[str, Any] = {
+            "file": os.path.abspath(path),
+            "changed": changed,
+            "folder": str(folder.path),
+            "created": created,
+            "secrets": dict(override.secrets),
+            "services": {name: list(names) for name, names in override.services.items()},
+            "left_alone": [one.key for one in override.unknown],
+            "findings": [shapes.finding(found) for found in override.findings],
+            "up": f"{line} up -d",
+        }
+        app.out.document(document)
+    else:
+        app.out.data(f"{line} up -d")
+
+
+def _from_here(path: str | Path) -> str:
+    """A path as the user would write it."""
+    return os.path.relpath(path) if os.path.isabs(path) else str(path)
+
+
+def _seen_from(beside: Path, folder: Path) -> str:
+    """`folder` as compose finds it from the folder `beside`, without a path of this machine.
+
+    Only above a link that is no use: compose takes `..` from the path as it is written.
+    """
+    real = beside.resolve()
+    relative = os.path.relpath(folder, real)
+    if not relative.startswith(".."):
+        return f"./{relative}"
+    return relative if real == Path(os.path.abspath(beside)) else str(folder)
