@@ -9,6 +9,7 @@ import base64
 import contextlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 from docker.utils import parse_repository_tag
 
-from ..errors import EngineError, NotFoundError
+from ..errors import EngineError, NotFoundError, UsageError
 from .endpoints import endpoints
 from .managers import Managers
 
@@ -62,6 +63,10 @@ class Images:
     def history(self, image_id: str) -> list[Mapping[str, Any]]:
         """Its layers' history, the last one first. `CreatedBy` may hold what somebody put in."""
         return list(self._engine.read(f"/images/{image_id}/history"))
+
+    def architecture(self) -> str:
+        """The engine's own, in the words of images: amd64, arm64."""
+        return str(self._engine.read("/version")["Arch"])
 
     @contextlib.contextmanager
     def files(self, image_id: str) -> Iterator[Files]:
@@ -111,14 +116,10 @@ class Images:
         return made
 
     def tag(self, image_id: str, name: str) -> None:
-        """Gives an image a name; one that had it loses it."""
+        """Gives an image a name, as `check_tag` takes it; one that had it loses it."""
         repository, tag = parse_repository_tag(name)
         query = {"repo": repository, "tag": tag or "latest"}
         self._engine.post(f"/images/{image_id}/tag", None, query)
-
-    def remove(self, image_id: str) -> None:
-        """Removes an image, and its layers that no other one has."""
-        self._engine.delete(f"/images/{image_id}")
 
     @contextlib.contextmanager
     def _container(self, image_id: str, command: Sequence[str]) -> Iterator[str]:
@@ -146,19 +147,24 @@ class Files:
         self._archive = f"/containers/{container}/archive"
 
     def stat(self, path: str) -> Entry | None:
-        """What an absolute path leads to, through links inside the image's root; None: nothing."""
+        """What an absolute path leads to, through links inside the image's root; None: nothing.
+
+        A link that leads nowhere is "other".
+        """
+        entry = None
         for _ in range(2):
             try:
                 headers = self._engine.head(self._archive, {"path": path})
             except NotFoundError:
-                return None
+                break
             told = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
             mode = told["mode"]
             if not mode & _LINK:
                 kind: Literal["file", "folder", "other"] = "other" if mode & _NO_FILE else "file"
                 return Entry(path, "folder" if mode & _FOLDER else kind, mode & 0o777, told["size"])
             path = told["linkTarget"]  # the engine has followed every link
-        return None
+            entry = Entry(path, "other", 0, 0)
+        return entry
 
     def read(self, path: str) -> bytes | None:
         """The content of the file that `path` leads to; None if it is no file, or over 1 MiB."""
@@ -170,6 +176,17 @@ class Files:
             member = tar.next()
             content = tar.extractfile(member) if member is not None else None
             return None if content is None else content.read()
+
+
+def check_tag(name: str) -> None:
+    """Raises UsageError for what no image can be called (distribution/reference, reference.go)."""
+    repository, tag = parse_repository_tag(name)
+    path = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+    whole = rf"(?:[a-zA-Z0-9.:\[\]-]+/)?{path}(?:/{path})*"
+    if not re.fullmatch(whole, repository) or not re.fullmatch(r"\w[\w.-]{0,127}", tag or "latest"):
+        raise UsageError(
+            "not a name for an image", hint="for example shop:1.4 or registry.example/shop:1.4"
+        )
 
 
 def _documents(lines: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:

@@ -19,8 +19,15 @@ _USUAL = (
     *("/usr/local/bin", "/usr/bin", "/bin", "/opt/venv/bin", "/opt/conda/bin", "/opt/python/bin"),
     *("/opt/bitnami/python/bin", "/opt/app-root/bin"),
 )
-# The exit status says which Python it is: nothing has to be read back from the container.
-_ASK = "import sys; sys.exit(100 + sys.version_info[1] if sys.version_info[0] == 3 else 0)"
+# The exit status says which Python it is: nothing has to be read back from the container. Without
+# json, as with Debian's python3-minimal, the shim reads no config file.
+_ASK = """
+import sys
+try: import json
+except ImportError: whole = 50
+else: whole = 100
+sys.exit(whole + sys.version_info[1] if sys.version_info[0] == 3 else 0)
+"""
 # What installs Python, by ID or ID_LIKE of os-release(5).
 _APT = "apt-get update && apt-get install -y --no-install-recommends python3"
 _REMEDIES = {
@@ -105,7 +112,7 @@ class Search(NamedTuple):
     """What the search for a Python gave."""
 
     python: Python | None
-    unfit: Mapping[str, str]  # path: version; empty if it does not run
+    unfit: Mapping[str, str]  # path: why it will not do
 
 
 def find_python(images: Images, image: Image, files: Files) -> Search:
@@ -122,10 +129,15 @@ def find_python(images: Images, image: Image, files: Files) -> Search:
             continue
         tried.add(found.path)
         status = images.run(image.id, [path, "-ISBc", _ASK])
-        minor = status - 100 if status is not None and status >= 100 else -1
-        if OLDEST <= minor <= _NEWEST:
+        whole, minor = divmod(status or 0, 50)
+        if whole == 2 and minor >= OLDEST:
             return Search(Python(path, f"3.{minor}"), unfit)
-        unfit[path] = f"3.{minor}" if 0 <= minor < OLDEST else ""
+        if whole not in (1, 2):
+            unfit[path] = "does not run"
+        elif minor < OLDEST:
+            unfit[path] = f"is 3.{minor}"
+        else:
+            unfit[path] = "has no json (python3-minimal?)"
     return Search(None, unfit)
 
 
@@ -160,11 +172,9 @@ def remedy(files: Files) -> str:
 
 def missing_python(image: Image, search: Search, files: Files) -> NotFoundError:
     """The error of an image without a Python that will do, with the remedy."""
-    seen = ", ".join(
-        f"{path} is {version}" if version else f"{path} does not run"
-        for path, version in search.unfit.items()
-    )
+    seen = ", ".join(f"{path} {reason}" for path, reason in search.unfit.items())
     return NotFoundError(
-        f"no Python 3.{OLDEST} or later in {image.name}" + (f": {seen}" if seen else ""),
+        f"no Python 3.{OLDEST} or later in {image.name} ({image.architecture})"
+        + (f": {seen}" if seen else ""),
         hint=f"in the Dockerfile that {image.name} is made by: {remedy(files)}",
     )

@@ -1,0 +1,146 @@
+"""The folder that a build reads: Dockerfile, shim, entrypoint.json, templates. And the build."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from secretkit.errors import ConflictError, EngineError, NotFoundError, SecretkitError, UsageError
+from secretkit.project import STORE_FOLDER
+
+from .. import shim
+from . import dockerfile
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from secretkit.engines.images import Images
+
+_LARGEST = 1 << 20  # bytes of a template, as the shim takes it
+
+
+def read_templates(
+    folder: Path, names: Iterable[str], private: Iterable[Path] = ()
+) -> dict[str, bytes]:
+    """The templates of a recipe, files in `folder`, by their names.
+
+    Raises UsageError for one outside of it, in the store's folder or in a `private` one: what is
+    there is no template. Raises NotFoundError for one that is no file.
+    """
+    root = folder.resolve()
+    closed = [root / STORE_FOLDER, *(path.resolve() for path in private)]
+    found = {}
+    for name in names:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root) or any(path.is_relative_to(one) for one in closed):
+            raise UsageError(
+                f"{name} cannot be a template of an image: it is outside of {folder}, or among"
+                " secrets",
+                hint="templates are files of the project; values come at the start",
+            )
+        if not path.is_file():
+            raise NotFoundError(
+                f"no template {name} in {folder}",
+                hint="for a file of the image write its absolute path",
+            )
+        found[name] = path.read_bytes()
+        if len(found[name]) > _LARGEST:
+            raise UsageError(f"the template {name} is larger than 1 MiB")
+    return found
+
+
+def write(
+    recipe: Recipe,
+    templates: Mapping[str, bytes],
+    directory: Path,
+    *,
+    force: bool = False,
+    with_jinja2: bool = False,
+) -> tuple[Path, ...]:
+    """Writes the folder, the Dockerfile first; what is there with the same content stays.
+
+    Raises ConflictError, before anything is written, if a file differs; with `force` it is
+    replaced. Raises SecretkitError if the folder cannot be written.
+    """
+    files = {
+        directory / "Dockerfile": dockerfile.text(recipe).encode(),
+        directory / ".dockerignore": dockerfile.IGNORE.encode(),
+    }
+    if recipe.table:
+        files[directory / "entrypoint.json"] = json.dumps(recipe.table, indent=2).encode() + b"\n"
+    for name, content in templates.items():
+        files[directory / "templates" / name] = content
+    try:
+        differ = [
+            str(path)
+            for path, content in files.items()
+            if os.path.lexists(path)
+            and (path.is_symlink() or not path.is_file() or path.read_bytes() != content)
+        ]
+        if differ and not force:
+            raise ConflictError(
+                f"not overwriting {', '.join(differ)}",
+                hint="choose an empty directory, or say --force",
+            )
+        copied = shim.export(directory / "shim", force=force, with_jinja2=with_jinja2)
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        for path in (*files, *copied):
+            # For every user of the image, whatever the umask; COPY keeps modes.
+            for folder in path.parents:
+                if folder != directory and folder.is_relative_to(directory):
+                    folder.chmod(0o755)
+            if path in files:
+                path.chmod(0o644)
+    except OSError as error:
+        raise SecretkitError(
+            f"cannot write {error.filename or directory}: {(error.strerror or 'I/O error').lower()}"
+        ) from None
+    return (*files, *copied)
+
+
+def build(
+    images: Images,
+    recipe: Recipe,
+    templates: Mapping[str, bytes],
+    *,
+    with_jinja2: bool = False,
+    step: Callable[[int, int], None] | None = None,
+) -> str:
+    """Builds the recipe; returns the image's id. It has no name yet.
+
+    Raises EngineError if the build fails, or if the image's name came to mean another one.
+    """
+    with tempfile.TemporaryDirectory(prefix="secretkit-bake-") as name:
+        write(recipe, templates, Path(name), with_jinja2=with_jinja2)
+        content = _tar(Path(name))
+    made = images.build(content, step)
+    layers = images.inspect(made)["RootFS"]["Layers"]
+    if tuple(layers[: len(recipe.image.layers)]) != recipe.image.layers:
+        raise EngineError(
+            f"{recipe.image.name} became another image while it was baked", hint="bake it again"
+        )
+    return made
+
+
+def _tar(folder: Path) -> bytes:
+    """The folder as the engine takes it: of root, the same bytes for the same content."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path in sorted(folder.rglob("*")):
+            entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            if path.is_dir():
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(entry)
+                continue
+            content = path.read_bytes()
+            entry.size = len(content)
+            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
