@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..errors import SecretkitError
+import click
+
+from ..delivery.findings import RULES
+from ..errors import SecretkitError, UsageError
 from .command import App
 from .output import counted
 
@@ -13,19 +16,50 @@ if TYPE_CHECKING:
     from ..delivery.findings import Finding
 
 
-def show_findings(app: App, found: Sequence[Finding], *, strict: bool = False) -> None:
-    """Print findings, worst place by place, on stdout: they are what a check was asked for.
+def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that check files."""
+    for option in (
+        click.option("--sarif", is_flag=True, help="Report as SARIF 2.1.0, for code review."),
+        click.option(
+            "--ignore",
+            metavar="RULE",
+            multiple=True,
+            type=click.Choice(list(RULES)),
+            help="Not this rule. Repeatable.",
+        ),
+        click.option("--strict", is_flag=True, help="Warnings fail too."),
+    ):
+        function = option(function)
+    return function
 
+
+def show_findings(
+    app: App,
+    found: Sequence[Finding],
+    *,
+    strict: bool = False,
+    as_sarif: bool = False,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Print findings on stdout, in the order given: they are what a check was asked for.
+
+    With `about`, its keys stand beside `findings` in the JSON document, which else is a list.
     Raises SecretkitError (exit code 1) if one is an error, or with `strict` a warning.
     """
-    from .shapes import finding
+    if as_sarif and app.out.json:
+        raise UsageError("--sarif and --json at once", hint="SARIF is JSON: leave --json away")
+    if as_sarif:
+        app.out.document(_sarif(found))
+    elif app.out.json:
+        from .shapes import finding
 
-    if app.out.json:
-        app.out.document([finding(one) for one in found])
-    for one in found if not app.out.json else ():
-        app.out.data(f"{one.place}: {one.severity}: {one.message} [{one.rule}]")
-        if one.remedy:
-            app.out.data(f"    {one.remedy}")
+        shapes = [finding(one) for one in found]
+        app.out.document(shapes if about is None else {**about, "findings": shapes})
+    else:
+        for one in found:
+            app.out.data(f"{one.place}: {one.severity}: {one.message} [{one.rule}]")
+            if one.remedy:
+                app.out.data(f"    {one.remedy}")
     errors = sum(one.severity == "error" for one in found)
     warnings = sum(one.severity == "warning" for one in found)
     said = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
@@ -33,3 +67,12 @@ def show_findings(app: App, found: Sequence[Finding], *, strict: bool = False) -
         raise SecretkitError(f"the check found {said}")
     if not app.out.json:
         app.out.say(said)
+
+
+def _sarif(found: Sequence[Finding]) -> dict[str, Any]:
+    from importlib.metadata import version
+    from pathlib import Path
+
+    from ..delivery.lint.sarif import sarif
+
+    return sarif(found, version("secretkit"), Path.cwd())

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 _LAST = {
     "password", "passwd", "passphrase", "pass", "pwd", "pgpassword",
     "secret", "token", "apikey", "credential", "credentials",
+    "requirepass", "masterauth",  # of Redis
 }  # fmt: skip
 _BEFORE_KEY = {
     "api", "private", "secret", "signing", "encryption", "master", "auth", "jwt", "session",

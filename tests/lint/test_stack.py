@@ -1,0 +1,34 @@
+"""Stack and compose files as people have them: what is found in each, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from secretkit.delivery.findings import RULES
+from secretkit.delivery.lint.checking import check
+
+STACKS = Path(__file__).parent / "stacks"
+FILES = sorted(STACKS.glob("*.yml"))
+_MARK = re.compile(r"#! ([a-z -]+)$")
+
+
+def expected(path: Path) -> list[tuple[int, str]]:
+    """What the marks `#! RULE RULE` in a file say, by line."""
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if mark := _MARK.search(line):
+            found += [(number, rule) for rule in mark[1].split()]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file has the findings that are marked in it, on the marked lines, and no others."""
+    monkeypatch.chdir(STACKS)
+    found, checked = check([path.name])
+    assert sorted((one.place.line, one.rule) for one in found) == expected(path)
+    assert checked == 1
