@@ -82,7 +82,7 @@ def run_console_blocks(page: Path, workspace: Path, env: dict[str, str]) -> int:
         text=True,
         errors="replace",
         check=False,
-        timeout=120,
+        timeout=300,
     )
     printed = re.split(rf"\n?{_MARK} \d+\n", run.stdout)
     for (line, command, expected), output in zip(steps, printed, strict=False):
