@@ -6,13 +6,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
 from . import shapes
 from .command import App, Group, pass_app
+
+if TYPE_CHECKING:
+    from ..delivery.compose import Override
 
 compose = Group("compose", help="The project's secrets for docker compose, on this machine.")
 
@@ -21,7 +24,7 @@ compose = Group("compose", help="The project's secrets for docker compose, on th
     example="""
     $ secretkit compose sync
     secretkit: 2 secrets in /home/ada/app/dev-secrets (in memory, /run/user/1000/secretkit/…)
-    secretkit: wrote compose.secretkit.yaml: api, worker
+    secretkit: wrote compose.secretkit.yaml, for api, worker
     docker compose -f compose.yaml -f compose.secretkit.yaml up -d
     """,
 )
@@ -48,30 +51,24 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
     from .dev import bring_up
 
     here = Path.cwd()
-    variables = delivery.variables(here, os.environ)
-    given = [_from_here(path) for path in files or delivery.default_files(here, variables)]
+    # Not of this folder with -f, as in compose.
+    around = os.environ if files else delivery.variables(here, os.environ)
+    given = [_from_here(path) for path in files or delivery.default_files(here, around)]
     paths = [path for path in given if Path(path).name != COMPOSE_OVERRIDE]
     if not paths:
         raise UsageError("no compose file is named but our own", hint="name yours: -f compose.yaml")
-    stack = delivery.load(paths, variables)
+    beside = Path(paths[0]).parent
+    stack = delivery.load(paths, delivery.variables(beside, around))
     place = app.project.dev_folder
     before = mount.locate(app.folder, place)
     on_disk = on_disk or bool(before and before.on_disk)
     mode = before.mode if before else mount.FILE_MODE
     folder, secrets, created = bring_up(app, place, on_disk=on_disk, mode=mode)
-    beside = Path(paths[0]).parent
     by_name = {one.name: one for one in secrets}
     override = delivery.plan(stack, by_name, _seen_from(beside, folder.path), mode)
     path = beside / COMPOSE_OVERRIDE
     changed = delivery.write(path, override.text)
-    for one in override.unknown:
-        said = f"{one.place}: not a secret of this project, {one.name or one.key}: left as it is"
-        if one.origin == "external":
-            app.out.warn(f"{said}, and compose has no external ones")
-        else:
-            app.out.say(said)
-    for found in override.findings:
-        app.out.warn(f"{found.place}: {found.message}; {found.remedy}")
+    _tell(app, override)
     if changed:
         app.out.say(f"wrote {path}, for {', '.join(override.services)}")
     else:
@@ -94,6 +91,18 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
         app.out.document(document)
     else:
         app.out.data(f"{line} up -d")
+
+
+def _tell(app: App, override: Override) -> None:
+    """What the override does not reach, with the lines."""
+    for one in override.unknown:
+        said = f"{one.place}: not a secret of this project, {one.name or one.key}: left as it is"
+        if one.origin == "external":
+            app.out.warn(f"{said}, and compose has no external ones")
+        else:
+            app.out.say(said)
+    for found in override.findings:
+        app.out.warn(f"{found.place}: {found.message}; {found.remedy}")
 
 
 def _from_here(path: str | Path) -> str:

@@ -248,6 +248,25 @@ def test_the_files_that_compose_takes(project: Program) -> None:
     assert found["up"] == f"docker compose -f docker-compose.yml -f {OURS} up -d"
 
 
+def test_variables_are_those_of_compose(project: Program) -> None:
+    """The environment over `.env`: with -f the one beside the file, else this folder's too."""
+    text = ONE.replace("external: true", 'external: true, name: "${A}-${B-}${C:-password}"')
+    project.write("compose.yaml", text.replace("db-password", "db"))
+    project.write(".env", "# a comment\nA = x\n\nexport B=\"pass\" # and why\nC='word'\n")
+    below = project.folder / "below"
+    below.mkdir()
+    (below / ".env").write_text("A=api\nB=\nC=key\n")
+    definitions = [
+        (project("compose", "sync", folder=below, A="db"), None),
+        (project("compose", "sync", folder=below), "api-key"),
+        (project("compose", "sync", A="db"), "db-password"),
+        (project("compose", "sync", "-f", "../compose.yaml", folder=below, A="db"), "db-password"),
+    ]
+    for done, name in definitions:
+        assert (done.code == 0) == (name is not None)
+    assert written(project)["secrets"]["db"]["file"] == "./dev-secrets/db-password"
+
+
 def test_files_that_it_cannot_read(project: Program) -> None:
     """None, two between which versions of compose differ, our own only, one with an error: exit 2
     or 3, where it is, and nothing made."""
