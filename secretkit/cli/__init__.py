@@ -36,6 +36,7 @@ COMMANDS = {
     "adopt": ("pushing", "Take a secret that the engine has into the store."),
     "services": ("services", "Show which services use which version."),
     "config": ("config", "Docker configs: versioned and rotated as secrets are."),
+    "stack": ("stack", "Stack files, with the current versions of secrets and configs."),
     "run": ("running", "Run a command through the shim, with the current values."),
     "render": ("render", "Render templates with the current values."),
     "dev": ("dev", "A folder of secret files for this machine."),

@@ -45,9 +45,10 @@ PATHS = [pytest.param(path, id=" ".join(path)) for path in ALL]
 def test_the_commands_are_those_of_the_contract() -> None:
     """No command is listed that this version does not have, and none is missing."""
     plain = "init create ls inspect show rotate rollback prune rm run render check backup restore"
-    plain += " audit doctor completion help push adopt services bake"
-    grouped = {"key": "ls add rm rotate", "dev": "up down status", "shim": "export"}
+    plain += " audit doctor completion help push adopt services bake lint"
+    grouped = {"key": "ls add rm rotate", "dev": "up down status", "shim": "export convert"}
     grouped["compose"] = "sync"
+    grouped["stack"] = "deploy diff env"
     grouped["config"] = "create rotate rollback prune ls inspect show"
     expected = [(name,) for name in plain.split()]
     expected += [(group, name) for group, names in grouped.items() for name in names.split()]

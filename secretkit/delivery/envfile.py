@@ -1,0 +1,95 @@
+"""Files of `NAME=value` lines that say what variables are, as compose reads its `.env`.
+
+What readers of such files agree about is taken; a `$` that they take for different things is an
+error. `docker stack deploy` itself reads none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import UsageError
+from .findings import Place
+
+LARGEST = 1 << 20  # bytes
+_SETTING = re.compile(
+    r"""[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*
+    (?:'(?P<literal>[^']*)' | "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<bare>[^'"\n][^\n]*)?)
+    [ \t]*(?:(?<=[ \t'"])\#[^\n]*)?(?:\n|$)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NOTHING = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|$)")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_VARIABLE = re.compile(
+    r"\\\$|\$(?:\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}$]*))?\})?"
+)
+
+
+def read(path: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a file sets; `environ` is for `${NAME}` in it. Raises UsageError, which names the line.
+
+    No message repeats what may be a value.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        reason = (error.strerror or "I/O error").lower()
+        raise UsageError(f"{path}: cannot be read, {reason}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a text in UTF-8") from None
+    return parse(path, text, environ)
+
+
+def parse(path: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The same of a text."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        if nothing := _NOTHING.match(text, at):
+            at = nothing.end()
+            continue
+        line = text.count("\n", 0, at) + 1
+        match = _SETTING.match(text, at)
+        if not match:
+            raise UsageError(
+                f"{Place(path, line)}: not NAME=value",
+                hint="a value with quotes, blanks or # in it goes into '…'",
+            )
+        try:
+            found[match["name"]] = _value(match, {**found, **environ})
+        except ValueError:
+            raise UsageError(
+                f"{Place(path, line)}: a $ that is read differently by different programs",
+                hint="a plain $ goes into '…', a variable is written ${NAME}",
+            ) from None
+        at = match.end()
+    return found
+
+
+def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
+    """Raises ValueError for a `$` that is neither escaped nor a variable in braces."""
+    if match["literal"] is not None:
+        return match["literal"]
+
+    def one(found: re.Match[str]) -> str:
+        if found[0] == r"\$":
+            return "$"
+        if not found["name"]:
+            raise ValueError
+        return known.get(found["name"]) or found["default"] or ""
+
+    if match["quoted"] is None:
+        bare = re.split(r"[ \t]#", match["bare"] or "", maxsplit=1)[0]
+        return _VARIABLE.sub(one, bare).strip()
+    parts = re.split(r"(\\.)", match["quoted"], flags=re.DOTALL)
+    return "".join(
+        _ESCAPES.get(part[1], part[1]) if part.startswith("\\") else _VARIABLE.sub(one, part)
+        for part in parts
+    )
