@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..rotation.types import Event, OnEvent
 
 _AGAIN = 10  # seconds after which a line is said once more, though nothing has changed
-_DONE = {"verified": "green", "undone": "yellow"}
+_DONE = {"verified": "green", "arrived": "green", "undone": "yellow"}
 _WIDTH = 24  # columns of a bar
 _WORDS = {
     "journal": "the rotation is recorded in the swarm",
@@ -30,6 +30,7 @@ _WORDS = {
     "swap": "its update has begun",
     "verify": "waiting for its tasks",
     "verified": "all its tasks run well with the next version",
+    "arrived": "all its tasks run well",
     "undo": "going back to the version before",
     "undone": "back on the version before",
     "settle": "no service is on another version",

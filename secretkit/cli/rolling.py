@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..errors import RolloutFailedError, SecretkitError, VersionNotFoundError
@@ -16,7 +16,7 @@ from .steps import perform, refresh_steps
 if TYPE_CHECKING:
     from ..rotation.hooks import Hooks as LibraryHooks
     from ..rotation.journal import Journal
-    from ..rotation.types import Event, OnEvent, Options, Plan, Report
+    from ..rotation.types import Event, OnEvent, Options, Plan, Report, ServiceReport
     from ..rotation.versions import Versions
     from ..store import Store
     from .rollout import Rollout
@@ -107,7 +107,15 @@ def _show_report(app: App, report: Report) -> None:
     """The table of what became of each service is talk, its JSON is data."""
     if app.out.json:
         app.out.line(shapes.report(report))
-    elif report.services and (not app.out.quiet or report.outcome != "completed"):
+    elif not app.out.quiet or report.outcome != "completed":
+        show_services(app, report.services)
+    for warning in report.warnings:
+        app.out.warn(warning)
+
+
+def show_services(app: App, services: Sequence[ServiceReport]) -> None:
+    """The table of what became of each service, if there is one."""
+    if services:
         app.out.summary(
             ("SERVICE", "BEFORE", "AFTER", "TASKS", "TIME", "OUTCOME"),
             [
@@ -119,11 +127,9 @@ def _show_report(app: App, report: Report) -> None:
                     elapsed(one.seconds),
                     one.outcome + (f": {one.reason}" if one.reason else ""),
                 )
-                for one in report.services
+                for one in services
             ],
         )
-    for warning in report.warnings:
-        app.out.warn(warning)
 
 
 def rotate_secret(

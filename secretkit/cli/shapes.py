@@ -9,6 +9,8 @@ from .output import iso
 
 if TYPE_CHECKING:
     from ..delivery.findings import Finding
+    from ..delivery.stack.choice import Choice
+    from ..delivery.stack.report import Report as Deployed
     from ..engines.protocol import EngineObject
     from ..rotation.types import Event, Plan, Report
     from ..rotation.usage import Use
@@ -98,6 +100,33 @@ def report(one: Report) -> dict[str, Any]:
         "seconds": round(one.seconds, 3),
         "services": services,
         "warnings": list(one.warnings),
+    }
+
+
+def choice(one: Choice) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "before": one.before or None,
+        "after": one.after,
+        "object": one.object_name,
+        "adopts": one.adopts,
+        "makes": one.makes,
+        "creates": one.creates,
+        "warning": one.warning or None,
+    }
+
+
+def deployed(one: Deployed) -> dict[str, Any]:
+    return {
+        "type": "report",
+        "stack": one.stack,
+        "outcome": one.outcome,
+        "seconds": round(one.seconds, 3),
+        "versions": [each._asdict() for each in one.versions],
+        "services": [
+            {**each._asdict(), "seconds": round(each.seconds, 3)} for each in one.services
+        ],
     }
 
 

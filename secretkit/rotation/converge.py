@@ -55,7 +55,7 @@ def converge(
         Goal(goal.is_met, is_next=True, soak=soak, since=since, is_posted=True),
         spec=lambda _: None,  # not ours to change: another one's is left alone
         swapped="swap",
-        arrived="verified",
+        arrived="arrived",
         verify=lambda _: None,
         look=goal.look,
     )

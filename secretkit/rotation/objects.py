@@ -6,8 +6,8 @@ import os
 import pwd
 import re
 import socket
+from collections.abc import Iterable
 
-from .. import naming
 from ..engines.protocol import Engine, EngineObject, Kind
 
 NAME = "secretkit.name"
@@ -87,11 +87,16 @@ def versions_of(engine: Engine, kind: Kind, name: str) -> dict[int, EngineObject
     By label; an object without our labels counts if its name is exactly that of a version. Where
     two claim a version, the one that has its object name is it.
     """
-    found: dict[int, EngineObject] = {}
-    for candidate in engine.objects(kind):
-        if identity(candidate)[0] != name:
-            continue
-        number = identity(candidate)[1]
-        if number not in found or candidate.name == naming.object_name(name, number):
-            found[number] = candidate
-    return dict(sorted(found.items()))
+    return by_name(engine.objects(kind)).get(name, {})
+
+
+def by_name(found: Iterable[EngineObject]) -> dict[str, dict[int, EngineObject]]:
+    """The same of every name among objects of one kind."""
+    names: dict[str, dict[int, EngineObject]] = {}
+    for candidate in found:
+        name, number = identity(candidate)
+        versions = names.setdefault(name, {})
+        own = f"{name}-v{number}" if number > 1 else name
+        if number not in versions or candidate.name == own:
+            versions[number] = candidate
+    return {name: dict(sorted(versions.items())) for name, versions in names.items()}

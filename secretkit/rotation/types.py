@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 
 from ..engines.protocol import Kind
 
-Outcome = Literal["completed", "unchanged", "rolled back", "stopped", "failed", "skipped"]
+Outcome = Literal[
+    "completed", "unchanged", "rolled back", "stopped", "failed", "skipped", "removed"
+]
 
 
 class Options(NamedTuple):

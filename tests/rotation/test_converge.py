@@ -81,7 +81,7 @@ def test_a_change_has_arrived_when_its_tasks_stay(ground: Ground) -> None:
     used = {use.object_name for task in ground.swarm.tasks(["service0003"]) for use in
             task.references if task.wanted}  # fmt: skip
     assert used == {"two"}
-    assert [event.step for event in ground.events][-1] == "verified"
+    assert [event.step for event in ground.events][-1] == "arrived"
 
 
 def test_new_services_of_every_mode(ground: Ground) -> None:

@@ -1,0 +1,346 @@
+"""`stack deploy`: what becomes of each secret and config is decided, the versions are made, docker
+deploys the files, and what they change is made current once it was seen to run.
+
+Each step is durable before the next. The same command goes on with what was interrupted: a version
+that was made and is not current is found again by its content, an object by its name, and docker
+leaves alone what is as it should be.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from ... import naming
+from ...engines.protocol import Engine, EngineObject, Kind, Service
+from ...errors import (
+    NotFoundError,
+    ProjectNotFoundError,
+    RotationInProgressError,
+    UnknownValueError,
+    UsageError,
+)
+from ...rotation import journal as journals
+from ...rotation import objects, usage
+from ...rotation.converge import converge, now
+from ...rotation.travel import Arrival, Clock
+from ...rotation.types import OnEvent
+from ...rotation.versions import ConfigVersions, StoreVersions, Versions
+from ...store import Store
+from ..findings import Finding
+from . import choice as choosing
+from .choice import Choice, Content, Known
+from .model import KINDS, Stack
+from .report import Report, VersionReport, failed, reports
+from .resolve import Names, Resolution, Resolved, Source, resolve
+from .rewrite import Given, rewrite
+
+NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
+Key = tuple[Kind, str]
+
+
+class Plan(NamedTuple):
+    """What a deploy will do: printed by --dry-run, or carried out."""
+
+    stack: str
+    choices: Mapping[Key, Choice]  # by kind and name of the secret or config
+    names: Mapping[Key, str]  # object names, by kind and key in the files
+    sources: Mapping[Key, Resolved]  # what brings the content, by kind and name
+    findings: tuple[Finding, ...]
+    services: tuple[str, ...]  # that the files have, by their whole names
+    users: Mapping[Key, tuple[str, ...]]  # whole names of services, by kind and name
+
+
+class Deployment:
+    """One deploy of one stack."""
+
+    def __init__(self, stack: Stack, name: str, engine: Engine, store: Store | None) -> None:
+        self.stack = stack
+        self.name = name
+        self.engine = engine
+        self._store = store
+        self._versions: dict[Kind, Versions] = {"config": ConfigVersions(engine)}
+        if store is not None:
+            self._versions["secret"] = StoreVersions(store)
+        self._contents: dict[Key, bytes] = {}
+
+    def external(self) -> set[str]:
+        """The secrets that the files name and do not bring."""
+        return {
+            one.name or one.key
+            for one in self.stack.definitions.values()
+            if one.kind == "secret" and one.origin == "external"
+        }
+
+    def in_engine(self) -> set[str]:
+        """The names of all secrets that the engine has."""
+        return {objects.identity(one)[0] for one in self.engine.objects("secret")}
+
+    # -- the plan -------------------------------------------------------------------------------
+
+    def plan(self, fresh: Collection[str] = ()) -> Plan:
+        """What it will do now. Changes nothing.
+
+        `fresh` are secrets that will have been created before. Raises UsageError for the files,
+        NotFoundError for what is external and nowhere, RotationInProgressError.
+        """
+        found = {kind: self.engine.objects(kind) for kind in KINDS}
+        by_name = {kind: objects.by_name(found[kind]) for kind in KINDS}
+        services = self.engine.services()
+        names: Names = {kind: self._names(kind, found[kind], fresh) for kind in KINDS}
+        there: Names = {kind: {one.name for one in found[kind]} for kind in KINDS}
+        resolution = resolve(self.stack, self.name, names, there)
+        _refuse_missing(resolution)
+        choices: dict[Key, Choice] = {}
+        object_names: dict[Key, str] = {}
+        sources: dict[Key, Resolved] = {}
+        for one in resolution.definitions:
+            kind = one.definition.kind
+            if one.becomes == "docker":
+                continue
+            key = kind, one.name
+            if one.becomes == "given":
+                self._take(one, sources)
+            if key not in choices or one.becomes == "given":
+                known = self._known(kind, one.name, by_name[kind].get(one.name, {}), services)
+                if one.name in fresh and kind == "secret" and not known.numbers:
+                    choices[key] = Choice(kind, one.name, None, 1, makes=True, creates=True)
+                elif one.becomes == "given":
+                    choices[key] = choosing.choose_for(known, self._compared(known))
+                else:
+                    choices[key] = choosing.choose(known)
+            object_names[kind, one.definition.key] = choices[key].object_name
+        self._refuse_rotating(choices)
+        return Plan(
+            self.name,
+            choices,
+            object_names,
+            sources,
+            resolution.findings,
+            tuple(f"{self.name}_{service}" for service in self.stack.services),
+            self._users(resolution),
+        )
+
+    def _names(self, kind: Kind, found: Iterable[EngineObject], fresh: Collection[str]) -> set[str]:
+        """Of secrets and configs that have versions, here or elsewhere."""
+        names = {one.labels[objects.NAME] for one in found if objects.is_ours(one)}
+        if kind == "secret":
+            names |= {*fresh, *(one.name for one in self._store.list())} if self._store else set()
+        return names
+
+    def _take(self, one: Resolved, sources: dict[Key, Resolved]) -> None:
+        """Reads what the stack brings; raises UsageError if two of one name differ."""
+        key = one.definition.kind, one.name
+        naming.check_name(one.name)
+        if key[0] == "secret" and self._store is None:
+            raise ProjectNotFoundError(
+                ".",
+                hint=f"{one.definition.place} brings the value of a secret, whose versions are"
+                " kept in a store: `secretkit init` makes one, --project names it",
+            )
+        content = _content(one, self.stack.variables)
+        if self._contents.setdefault(key, content) != content:
+            raise UsageError(
+                f"{one.definition.place}: the {key[0]} {one.name} is also defined with another"
+                " content"
+            )
+        sources[key] = one
+
+    def _known(
+        self,
+        kind: Kind,
+        name: str,
+        found: Mapping[int, EngineObject],
+        services: Collection[Service],
+    ) -> Known:
+        versions = self._versions.get(kind)
+        try:
+            if versions is None:
+                return choosing.known(kind, name, found, services)
+            return choosing.known(
+                *(kind, name, found, services),
+                numbers=versions.numbers(name),
+                current=versions.current(name),
+                staged=versions.staged(name),
+                store_id=versions.store_id,
+            )
+        except NotFoundError:
+            return choosing.known(kind, name, found, services)
+
+    def _compared(self, known: Known) -> Content:
+        """How the content that the stack brings compares with the versions."""
+        versions, name = self._versions[known.kind], known.name
+        content = self._contents[known.kind, name]
+        if not known.numbers:
+            return Content(frozenset(), frozenset(known.objects), None)
+        last = versions.last_from(name, self._source)
+        mine = versions.fingerprint(name, content)
+        equal, unknown = set(), set()
+        for number in known.numbers:
+            if number < (last or 0) and number != known.current:
+                continue
+            try:
+                same = versions.content(name, number) == content
+            except UnknownValueError:
+                unknown.add(number)
+                continue
+            one = known.objects.get(number)
+            # An object that somebody else made under the number of a version of ours is theirs.
+            if same and not (
+                one and objects.is_other(one.labels.get(objects.FINGERPRINT, ""), mine)
+            ):
+                equal.add(number)
+        return Content(frozenset(equal), frozenset(unknown), last)
+
+    @property
+    def _source(self) -> str:
+        """What versions that this stack brings say of where they come from."""
+        return f"stack {self.name}"
+
+    def _users(self, resolution: Resolution) -> dict[Key, tuple[str, ...]]:
+        called = {(one.definition.kind, one.definition.key): one for one in resolution.definitions}
+        users: dict[Key, tuple[str, ...]] = {}
+        for use in self.stack.uses:
+            key = use.kind, called[use.kind, use.source].name
+            users[key] = (*users.get(key, ()), f"{self.name}_{use.service}")
+        return users
+
+    def _refuse_rotating(self, choices: Mapping[Key, Choice]) -> None:
+        for journal in journals.journals(self.engine):
+            if (journal.kind, journal.name) in choices:
+                again, end = journals.commands(journal)
+                raise RotationInProgressError(
+                    f"a {'rotation' if journal.action == 'rotate' else 'rollback'} is under way,"
+                    f" {journal.name} to v{journal.after} by {journal.owner}",
+                    hint=f"wait for its end; `{again}` goes on with one that was left, `{end}` ends"
+                    " it",
+                )
+
+    # -- the doing ------------------------------------------------------------------------------
+
+    def carry_out(
+        self,
+        plan: Plan,
+        docker: Callable[[Given], None],
+        watch: Callable[[Callable[[OnEvent], dict[str, Arrival]]], dict[str, Arrival]],
+        *,
+        soak: float = 0.0,
+        timeout: float = 600.0,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Report:
+        """Makes what is to be made, lets docker deploy, and waits for the services.
+
+        `docker` deploys the files; `watch` runs the waiting, and shows its events. Durations are
+        seconds. Raises RolloutFailedError, whose `report` is a Report, if a service did not
+        arrive; else as the store and the engine do.
+        """
+        clock = Clock.of(self.engine)
+        began = clock.monotonic()
+        for key, one in plan.choices.items():
+            self._prepare(one, plan.sources.get(key), say)
+        # Somebody may have begun meanwhile; after this, their rotation looks at what we changed.
+        self._refuse_rotating(plan.choices)
+        before = self._services()
+        since = now(self.engine, before)
+        docker(rewrite(self.stack, plan.names))
+        after = [one for one in self._services() if one.name in plan.services]
+        arrivals = watch(
+            lambda on_event: converge(
+                *(self.engine, before, after),
+                since=since,
+                soak=soak,
+                timeout=timeout,
+                on_event=on_event,
+            )
+        )
+        failures = {one.name: arrivals[one.id].failure for one in after}
+        current = self._commit(plan, failures)
+        report = Report(
+            self.name,
+            "failed" if any(failures.values()) else "completed",
+            clock.monotonic() - began,
+            tuple(
+                VersionReport(one.kind, one.name, one.before or None, one.after, key in current)
+                for key, one in plan.choices.items()
+            ),
+            reports(before, after, self._services(), arrivals),
+        )
+        if any(failures.values()):
+            raise failed(report, failures)
+        return report
+
+    def _services(self) -> list[Service]:
+        found = self.engine.services()
+        return [one for one in found if (one.spec.get("Labels") or {}).get(NAMESPACE) == self.name]
+
+    def _prepare(self, one: Choice, source: Resolved | None, say: Callable[[str], None]) -> None:
+        """The version and its object are there, and no service has been touched."""
+        versions = self._versions.get(one.kind)
+        if versions is None:
+            return  # without a store, what the engine has is all there is
+        if one.adopts:
+            adopted = usage.adopt(versions, self.engine, one.name, None)
+            say(f"took {one.kind} {one.name} v{adopted.current} from the engine")
+        if one.makes:
+            content = self._contents[one.kind, one.name]
+            if one.before is None:
+                versions.begin(one.name, content, self._source)
+            else:
+                versions.stage(one.name, one.after, content, self._source)
+            say(f"made {one.kind} {one.name} v{one.after}")
+        if not one.creates:
+            return
+        found = usage.push(versions, self.engine, one.name, one.after)
+        labels = {**source.definition.labels, NAMESPACE: self.name} if source else {}
+        if not labels.items() <= found.labels.items():
+            self.engine.relabel(found, {**labels, **found.labels})
+        say(f"created {one.kind} {found.name} in {self.engine.name}")
+
+    def _commit(self, plan: Plan, failures: Mapping[str, str]) -> set[Key]:
+        """Makes current what all its services have arrived with; returns what is current."""
+        current = set()
+        for key, one in plan.choices.items():
+            if any(failures.get(service) for service in plan.users.get(key, ())):
+                if not one.commits:
+                    current.add(key)
+                continue
+            if one.commits:
+                self._versions[one.kind].commit(one.name, one.after, "rotate")
+            current.add(key)
+        return current
+
+
+def _refuse_missing(resolution: Resolution) -> None:
+    missing = [one for one in resolution.findings if one.rule == "external-missing"]
+    if missing:
+        raise NotFoundError(
+            "; ".join(f"{one.place}: {one.message}" for one in missing),
+            hint="; ".join(dict.fromkeys(one.remedy for one in missing)),
+        )
+
+
+def _content(one: Resolved, variables: Mapping[str, str]) -> bytes:
+    """What the stack brings. Raises UsageError, InvalidValueError: neither repeats any of it."""
+    assert one.source is not None  # noqa: S101 - it is given
+    limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
+    content = _read(one, one.source, variables, limit)
+    naming.check_value(one.name, content, limit)
+    return content
+
+
+def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: int) -> bytes:
+    place = one.definition.place
+    if source.variable is not None:
+        if source.variable not in variables:
+            raise UsageError(f"{place}: the variable {source.variable} is not set")
+        return os.fsencode(variables[source.variable])
+    if source.content is not None:
+        return source.content.encode()
+    assert source.path is not None  # noqa: S101 - exactly one is given
+    try:
+        with open(source.path, "rb") as file:  # noqa: PTH123 - `..` as docker has it
+            return file.read(limit + 1)
+    except OSError as error:
+        reason = (error.strerror or "I/O error").lower()
+        raise UsageError(f"{place}: cannot read {source.path}, {reason}") from None
