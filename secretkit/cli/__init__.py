@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -112,7 +113,9 @@ def _occupy_streams() -> None:
 
 
 def _failed(app: App, error: BaseException) -> int:
-    """Say what went wrong; returns the exit code."""
+    """Say what went wrong, after what was printed; returns the exit code."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     if app.debug:
         output.traceback(error)
     if isinstance(error, click.UsageError):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
-from secretkit.delivery.findings import RULES
 from secretkit.delivery.lint.checking import check
 
 STACKS = Path(__file__).parent / "stacks"

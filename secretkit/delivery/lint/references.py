@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..documents import Document, Node, ScalarNode, text
 from ..findings import Finding
@@ -102,7 +103,7 @@ def _is_there(scope: Scope, one: Definition) -> bool:
     if "$" in one.source or one.source.startswith(("/", "~")) or "dev-secrets" in one.source:
         return True
     try:
-        return (scope.folder(one.document) / one.source).exists()
+        return Path(scope.stack.folder, one.source).exists()
     except (OSError, ValueError):
         return False
 

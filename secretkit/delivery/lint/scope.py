@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from ...engines.protocol import Kind
@@ -26,11 +25,6 @@ class Scope(NamedTuple):
     around: Stack  # with the files that belong to them, such as compose.override.yml
     swarm: bool  # whether it is a stack for a swarm, and not for compose
     facts: Facts | None = None  # None: nothing was asked
-
-    def folder(self, document: Document) -> Path:
-        """What paths in a file are relative to: the folder of the first of several files."""
-        first = self.stack.documents[0].path if document in self.stack.documents else document.path
-        return Path() if first == "-" else Path(first).parent
 
     def services(self) -> Iterator[tuple[ServiceEntry, Document, Node]]:
         """Each service that is checked, in each of the files."""

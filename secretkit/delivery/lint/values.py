@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..documents import Document, Node, SequenceNode, text
 from ..findings import Finding, Place
@@ -155,7 +156,7 @@ def _env_files(scope: Scope, document: Document, node: Node | None) -> Iterator[
         if not path or "$" in path:
             continue
         try:
-            file = scope.folder(document) / path
+            file = Path(scope.stack.folder, path)
             if not file.is_file() or file.stat().st_size > _LARGEST:
                 continue
             lines = file.read_text(errors="replace").splitlines()
@@ -184,7 +185,7 @@ def _binds(scope: Scope, document: Document, node: Node | None) -> Iterator[Find
         bound = (short or text(document.get(item, "type")) == "bind") and source
         if bound and source and source.startswith((".", "/", "~")) and "$" not in source:
             path = posixpath.normpath(source)
-            if is_secret_file(path, scope.folder(document)):
+            if is_secret_file(path, Path(scope.stack.folder)):
                 yield Finding(
                     "bind-mounted-secret",
                     document.place(item),
