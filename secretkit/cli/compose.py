@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +52,13 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
 
     here = Path.cwd()
     # Not of this folder with -f, as in compose.
-    around = os.environ if files else delivery.variables(here, os.environ)
+    around = os.environ if files else _variables(app, here, os.environ)
     given = [_from_here(path) for path in files or delivery.default_files(here, around)]
     paths = [path for path in given if Path(path).name != COMPOSE_OVERRIDE]
     if not paths:
         raise UsageError("no compose file is named but our own", hint="name yours: -f compose.yaml")
     beside = Path(paths[0]).parent
-    stack = delivery.load(paths, delivery.variables(beside, around))
+    stack = delivery.load(paths, _variables(app, beside, around))
     place = app.project.dev_folder
     before = mount.locate(app.folder, place)
     on_disk = on_disk or bool(before and before.on_disk)
@@ -91,6 +91,20 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
         app.out.document(document)
     else:
         app.out.data(f"{line} up -d")
+
+
+def _variables(app: App, folder: Path, around: Mapping[str, str]) -> Mapping[str, str]:
+    """What compose puts in place of `${NAME}`: the environment over the `.env` of `folder`."""
+    from ..delivery.envfile import read
+
+    path = folder / ".env"
+    if not path.is_file():
+        return around
+    try:
+        return {**read(_from_here(path), around), **around}
+    except UsageError as error:
+        app.out.warn(f"{error}; no variable of {_from_here(path)} is used")
+        return around
 
 
 def _tell(app: App, override: Override) -> None:

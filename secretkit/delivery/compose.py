@@ -43,26 +43,6 @@ class Override(NamedTuple):
 # -- which files ---------------------------------------------------------------------------------
 
 
-def variables(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """What compose puts in place of `${NAME}` in `folder`: the environment over its `.env`."""
-    found: dict[str, str] = {}
-    try:
-        lines = (folder / ".env").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    for line in lines:
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            found[name.strip()] = _unquoted(value.strip())
-    return found | dict(environ)
-
-
-def _unquoted(value: str) -> str:
-    if value[:1] in ("'", '"'):
-        return value[1:].partition(value[0])[0]
-    return value.partition(" #")[0].rstrip()
-
-
 def default_files(folder: Path, variables: Mapping[str, str]) -> tuple[Path, ...]:
     """The files that compose itself takes in `folder`: those of COMPOSE_FILE, else the nearest
     upwards of one of its names, with the override file beside it.

@@ -117,30 +117,27 @@ secrets:
     }
 
 
-@pytest.mark.parametrize(
-    "definition",
-    [
-        "{external: true, name: db-password}",
-        "{external: true, name: db-password-v7}",
-        '{external: true, name: "${DB_SECRET:-db-password}"}',
-        "{external: {name: db-password}}",
-        "{name: db-password, file: ./some-file}",
-        "{name: db-password}",
-    ],
-)
-def test_known_by_its_name(project: Program, definition: str) -> None:
-    """The name decides which secret it is, that of a version too; it becomes a file of ours."""
-    found = secrets(project, "[db]", f"  db: {definition}")
-    assert found == {"db": {"external": False, "file": "./dev-secrets/db-password"}}
-
-
-@pytest.mark.parametrize(
-    "definition", ["{file: ./some-file}", "{external: true}", "{external: true, name: prod_db}", ""]
-)
-def test_known_by_its_key(project: Program, definition: str) -> None:
-    """Where its name is no secret of the project, the key may be."""
-    found = secrets(project, "[db-password]", f"  db-password: {definition}")
-    assert list(found) == ["db-password"]
+def test_which_secret_it_is(project: Program) -> None:
+    """The name decides, that of a version too; where it is no secret of the project, the key."""
+    found = secrets(
+        project,
+        "[a, b, c, d, e, f, db-password, api-key]",
+        """\
+  a: {external: true, name: db-password}
+  b: {external: true, name: db-password-v7}
+  c: {external: true, name: "${DB_SECRET:-db-password}"}
+  d: {external: {name: db-password}}
+  e: {name: db-password, file: ./some-file}
+  f: {name: db-password}
+  db-password: {external: true, name: prod_db}
+  api-key:
+""",
+    )
+    assert {key: one.pop("file") for key, one in found.items()} == {
+        **dict.fromkeys(["a", "b", "c", "d", "e", "f", "db-password"], "./dev-secrets/db-password"),
+        "api-key": "./dev-secrets/api-key",
+    }
+    assert list(found.values()) == [{"external": False}] * 8
 
 
 def test_what_compose_refuses_beside_a_file(project: Program) -> None:
@@ -256,15 +253,23 @@ def test_variables_are_those_of_compose(project: Program) -> None:
     below = project.folder / "below"
     below.mkdir()
     (below / ".env").write_text("A=api\nB=\nC=key\n")
-    definitions = [
-        (project("compose", "sync", folder=below, A="db"), None),
-        (project("compose", "sync", folder=below), "api-key"),
-        (project("compose", "sync", A="db"), "db-password"),
-        (project("compose", "sync", "-f", "../compose.yaml", folder=below, A="db"), "db-password"),
-    ]
-    for done, name in definitions:
-        assert (done.code == 0) == (name is not None)
-    assert written(project)["secrets"]["db"]["file"] == "./dev-secrets/db-password"
+
+    def file() -> str:
+        return str(written(project)["secrets"]["db"]["file"])
+
+    project.ok("compose", "sync", folder=below)
+    assert file() == "./dev-secrets/api-key"
+    project.ok("compose", "sync", A="db")
+    assert file() == "./dev-secrets/db-password"
+    assert project("compose", "sync", folder=below, A="db").code == 3  # db-key
+    project.ok("compose", "sync", "-f", "../compose.yaml", folder=below, A="db")
+    assert file() == "./dev-secrets/db-password"
+    project.write(".env", "C=password\nPRICE=$5\n")
+    done = project.ok("compose", "sync", A="db", B="")
+    assert done.lines[0] == (
+        "secretkit: warning: .env:2: a $ that is read differently by different programs;"
+        " no variable of .env is used"
+    )
 
 
 def test_files_that_it_cannot_read(project: Program) -> None:
