@@ -9,6 +9,7 @@ import base64
 import contextlib
 import io
 import json
+import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,26 +146,36 @@ class Files:
     def __init__(self, engine: Managers, container: str) -> None:
         self._engine = engine
         self._archive = f"/containers/{container}/archive"
+        self._known: dict[str, Entry | None] = {}
 
     def stat(self, path: str) -> Entry | None:
         """What an absolute path leads to, through links inside the image's root; None: nothing.
 
         A link that leads nowhere is "other".
         """
-        entry = None
-        for _ in range(2):
-            try:
-                headers = self._engine.head(self._archive, {"path": path})
-            except NotFoundError:
-                break
-            told = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
-            mode = told["mode"]
-            if not mode & _LINK:
-                kind: Literal["file", "folder", "other"] = "other" if mode & _NO_FILE else "file"
-                return Entry(path, "folder" if mode & _FOLDER else kind, mode & 0o777, told["size"])
-            path = told["linkTarget"]  # the engine has followed every link
-            entry = Entry(path, "other", 0, 0)
-        return entry
+        if path not in self._known:
+            self._known[path] = self._stat(path)
+        return self._known[path]
+
+    def _stat(self, path: str) -> Entry | None:
+        try:
+            headers = self._engine.head(self._archive, {"path": path})
+        except NotFoundError:
+            return None
+        told = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
+        mode = told["mode"]
+        if mode & _LINK:
+            target = told["linkTarget"]  # the engine has followed every link
+            return self.stat(target) or Entry(target, "other", 0, 0)
+        folder, name = posixpath.split(path)
+        above = self.stat(folder) if name else None
+        kind: Literal["file", "folder", "other"] = "other" if mode & _NO_FILE else "file"
+        return Entry(
+            posixpath.join(above.path, name) if above else path,
+            "folder" if mode & _FOLDER else kind,
+            mode & 0o777,
+            told["size"],
+        )
 
     def read(self, path: str) -> bytes | None:
         """The content of the file that `path` leads to; None if it is no file, or over 1 MiB."""
