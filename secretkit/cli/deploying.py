@@ -11,6 +11,7 @@ import click
 from ..errors import ProjectNotFoundError, RolloutFailedError, SecretkitError, StoreNotFoundError
 from . import shapes
 from .command import App, Command, pass_app
+from .exits import FAILED
 from .following import following
 from .output import counted
 from .rolling import show_services
@@ -97,6 +98,50 @@ def deploy(
             docker.deploy(name, given, settings, variables | own, app.out.say)
 
         _carry_out(app, deployment, plan, hand_over, times)
+
+
+@click.command(
+    cls=Command,
+    example="""
+    $ secretkit stack diff -c stack.yml shop --engine swarm
+    SERVICE    WHAT                 BEFORE        AFTER
+    shop_web   secret db-password   db-password   db-password-v2
+    """,
+)
+@files_option
+@env_file_option
+@_name
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences.")
+@pass_app
+def diff(
+    app: App, files: tuple[str, ...], env_file: str | None, name: str, exit_code: bool
+) -> int | None:
+    """Show what `stack deploy` would change, service by service. Changes nothing.
+
+    Compared are secrets, configs, image, replicas and environment: docker alone knows what else a
+    file becomes. Of a variable it says that it changes, and no value.
+    """
+    from ..delivery.stack.diff import COMPARED, differences
+
+    with _deployment(app, files, variables_of(env_file), name, "stack diff") as found:
+        deployment, store = found
+        lacking = _lacking(app, deployment, store)
+        plan = deployment.plan([each for one in lacking for each in one.names])
+        differing = differences(deployment.stack, plan, deployment.services())
+    if app.out.json:
+        app.out.document(
+            {"stack": name, "compared": COMPARED, "differences": [d._asdict() for d in differing]}
+        )
+    else:
+        _warn(app, plan)
+        if differing:
+            app.out.table(
+                ("SERVICE", "WHAT", "BEFORE", "AFTER"),
+                [(one.service or "-", *one[1:]) for one in differing],
+            )
+        else:
+            app.out.say(f"no difference in {COMPARED}")
+    return FAILED if differing and exit_code else None
 
 
 def _carry_out(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import NotFoundError, UsageError
+from ..errors import UsageError
 from .command import App, Group, pass_app
 from .output import counted
 from .steps import warn_of_foreign
@@ -16,8 +16,7 @@ from .steps import warn_of_foreign
 if TYPE_CHECKING:
     from ..model import Secret
     from ..mount import DevFolder
-    from ..project import Project
-    from ..store import NewSecret, Store
+    from ..store import Store
 
 dev = Group("dev", help="A folder of secret files for this machine, as at /run/secrets.")
 
@@ -156,9 +155,10 @@ def bring_up(
     """
     from .. import mount
     from . import git
+    from .creating import create, missing
 
     with _store(app) as store:
-        created = _create_missing(app.project, store)
+        created = create(store, missing(app.project, {one.name for one in store.list()}))
         for new in created:
             app.out.say(f"created {new.name} v1 from generator {new.generator}")
         secrets = tuple(store.list())
@@ -197,49 +197,6 @@ def _store(app: App) -> Store:
     key = default_key_path(bytes.fromhex(store.id))
     app.out.say(f"made {STORE_FOLDER} in {app.folder}; keep a copy of its key, {key}")
     return store
-
-
-def _create_missing(project: Project, store: Store) -> list[NewSecret]:
-    """Create what `secretkit.toml` declares and the store lacks; all of it or nothing."""
-    from ..generators import generate_for
-    from ..store import NewSecret
-
-    have = {secret.name for secret in store.list()}
-    missing = {
-        one.name: [name for name in one.makes if name not in have]
-        for one in project.secrets.values()
-    }
-    without = [
-        name for name, names in missing.items() if names and not project.secrets[name].generate
-    ]
-    if without:
-        raise NotFoundError(
-            f"declared without a generator and not created yet, {', '.join(without)}",
-            hint=f"`secretkit create {without[0]}` asks for its value",
-        )
-    fresh = []
-    for name, names in missing.items():
-        declared = project.secrets[name]
-        if not names or not declared.generate:
-            continue
-        if len(names) < len(declared.makes):
-            raise NotFoundError(
-                f"half of the pair {name} is missing, {names[0]}",
-                hint="remove the other half and both are made anew: secretkit rm"
-                f" {_rest(declared.makes, names)}",
-            )
-        kind = declared.generate
-        fresh += [
-            NewSecret(one, value, kind, kind, declared.labels)
-            for one, value in generate_for(name, kind).items()
-        ]
-    if fresh:
-        store.create_many(fresh)
-    return fresh
-
-
-def _rest(makes: tuple[str, ...], missing: list[str]) -> str:
-    return next(name for name in makes if name not in missing)
 
 
 def _file_mode(text: str) -> int:

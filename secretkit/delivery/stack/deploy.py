@@ -45,7 +45,8 @@ class Plan(NamedTuple):
 
     stack: str
     choices: Mapping[Key, Choice]  # by kind and name of the secret or config
-    names: Mapping[Key, str]  # object names, by kind and key in the files
+    names: Mapping[Key, str]  # object names, by kind and key in the files: all of them
+    external: frozenset[Key]  # those of `names` that docker is told
     sources: Mapping[Key, Resolved]  # what brings the content, by kind and name
     findings: tuple[Finding, ...]
     services: tuple[str, ...]  # that the files have, by their whole names
@@ -94,10 +95,12 @@ class Deployment:
         _refuse_missing(resolution)
         choices: dict[Key, Choice] = {}
         object_names: dict[Key, str] = {}
+        told: set[Key] = set()
         sources: dict[Key, Resolved] = {}
         for one in resolution.definitions:
             kind = one.definition.kind
             if one.becomes == "docker":
+                object_names[kind, one.definition.key] = one.name
                 continue
             key = kind, one.name
             if one.becomes == "given":
@@ -111,11 +114,13 @@ class Deployment:
                 else:
                     choices[key] = choosing.choose(known)
             object_names[kind, one.definition.key] = choices[key].object_name
+            told.add((kind, one.definition.key))
         self._refuse_rotating(choices)
         return Plan(
             self.name,
             choices,
             object_names,
+            frozenset(told),
             sources,
             resolution.findings,
             tuple(f"{self.name}_{service}" for service in self.stack.services),
@@ -241,10 +246,10 @@ class Deployment:
             self._prepare(one, plan.sources.get(key), say)
         # Somebody may have begun meanwhile; after this, their rotation looks at what we changed.
         self._refuse_rotating(plan.choices)
-        before = self._services()
+        before = self.services()
         since = now(self.engine, before)
-        docker(rewrite(self.stack, plan.names))
-        after = [one for one in self._services() if one.name in plan.services]
+        docker(rewrite(self.stack, {key: plan.names[key] for key in plan.external}))
+        after = [one for one in self.services() if one.name in plan.services]
         arrivals = watch(
             lambda on_event: converge(
                 *(self.engine, before, after),
@@ -264,13 +269,14 @@ class Deployment:
                 VersionReport(one.kind, one.name, one.before or None, one.after, key in current)
                 for key, one in plan.choices.items()
             ),
-            reports(before, after, self._services(), arrivals),
+            reports(before, after, self.services(), arrivals),
         )
         if any(failures.values()):
             raise failed(report, failures)
         return report
 
-    def _services(self) -> list[Service]:
+    def services(self) -> list[Service]:
+        """Those that the stack has now."""
         found = self.engine.services()
         return [one for one in found if (one.spec.get("Labels") or {}).get(NAMESPACE) == self.name]
 
