@@ -6,6 +6,7 @@ laptop and in a container.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -73,6 +74,21 @@ def export(directory: Path, *, force: bool = False, with_jinja2: bool = False) -
             hint="choose a directory that you can write to",
         ) from None
     return tuple(target for _, target in pairs)
+
+
+def dockerfile(directory: Path) -> tuple[str, ...]:
+    """The lines that bring an exported shim into an image. The build context is this folder; of a
+    `directory` elsewhere, COPY gets the name.
+    """
+    path, here = directory.resolve(), Path.cwd()
+    name = str(path.relative_to(here) if path.is_relative_to(here) else path.name)
+    plain = name.isprintable() and not set(name) & set(" \t\"'\\$*?[")
+    start = ["python3", "-ISB", f"/opt/secretkit/{LAUNCHER}"]
+    return (
+        f"COPY {name} /opt/secretkit" if plain else f"COPY {json.dumps([name, '/opt/secretkit'])}",
+        f"RUN {json.dumps([*start, '--compile'])}",
+        f"ENTRYPOINT {json.dumps([*start, '--'])}",
+    )
 
 
 def jinja2_version() -> str:

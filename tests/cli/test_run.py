@@ -290,9 +290,21 @@ def test_run_refuses_to_watch(cli: Program) -> None:
 
 
 def test_shim_export(cli: Program) -> None:
-    """The shim as files, which run; files that differ are not overwritten without --force."""
+    """The shim as files, which run; files that differ are not overwritten without --force.
+
+    The lines for a Dockerfile name the folder as COPY needs it.
+    """
     done = cli.ok("shim", "export", "out")
-    assert done.text == "out/secretkit-entrypoint\n"
+    start = '["python3", "-ISB", "/opt/secretkit/secretkit-entrypoint"'
+    lines = ["COPY out /opt/secretkit", f'RUN {start}, "--compile"]', f'ENTRYPOINT {start}, "--"]']
+    assert done.text.splitlines() == lines
+    (cli.folder / "a b").mkdir()
+    lines[0] = 'COPY ["a b/shim", "/opt/secretkit"]'
+    assert cli.ok("shim", "export", "a b/shim").text.splitlines() == lines
+    (cli.folder / "inner").mkdir()
+    outside = cli.ok("shim", "export", "../out", folder=cli.folder / "inner")
+    assert outside.text.startswith("COPY out /opt/secretkit\n")
+    assert "not in this folder" in outside.err
     launcher = cli.folder / "out" / "secretkit-entrypoint"
     assert subprocess.run([launcher, "--version"], capture_output=True, check=True).stdout
     launcher.write_text("changed")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..findings import Finding, Place
+from ..scripts.assignments import is_arguments, split_assignment
 from ..scripts.model import (
     AndOr,
     Block,
@@ -40,7 +41,6 @@ _SHORT = {
     "env", "id", "ls", "date", "awk", "grep", "tee", "mktemp",
 }  # fmt: skip
 _ASSIGNS = {"export", "local", "readonly", "declare", "typeset"}
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _FETCHES = {"curl", "wget"}
 _RUNS = {"sh", "bash", "dash", "ash", "python", "python3", "perl"}
 _CODE = {"awk": 1, "gawk": 1, "mawk": 1, "perl": 0, "python3": 0, "python": 0, "su": 0}
@@ -183,8 +183,7 @@ class _Check:
             yield self.finding(
                 "sed-secret",
                 command.line,
-                "sed changes a value that has & or \\, ends at / or a newline, and may run what "
-                "stands behind it; others read it in the arguments",
+                "sed changes a value that has & \\ / or a newline, or runs what is in it",
                 "let the shim render the file: secretkit shim convert shows how",
             )
 
@@ -285,23 +284,6 @@ class _Check:
                 "killed after 10 seconds",
                 'write exec "$@"' if arguments else f"write exec {name} …",
             )
-
-
-def is_arguments(word: Word) -> bool:
-    """Whether it is `"$@"`, the arguments of the script."""
-    return (
-        len(word.parts) == 1 and isinstance(word.parts[0], Variable) and word.parts[0].name in "@*"
-    )
-
-
-def split_assignment(word: Word) -> tuple[str, Word] | None:
-    """The name and value of a word such as export takes: `X=…`."""
-    first = word.parts[0] if word.parts else None
-    found = _ASSIGNMENT.match(first.text) if isinstance(first, Text) else None
-    if not found or not isinstance(first, Text):
-        return None
-    rest = (Text(found[2], first.quoted),) if found[2] else ()
-    return found[1], Word((*rest, *word.parts[1:]), word.line)
 
 
 def _shown(word: Word) -> str:

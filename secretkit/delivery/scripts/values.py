@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .model import Command, Part, Pipeline, Simple, Substitution, Text, Variable, Word, inside
+from .model import (
+    AndOr,
+    Command,
+    Part,
+    Pipeline,
+    Simple,
+    Substitution,
+    Text,
+    Variable,
+    Word,
+    inside,
+)
 
 _SECRET = re.compile(r"(?:/var)?/run/secrets?/+([\w.-]+)\Z")
 FOLDER = re.compile(r"(?:/var)?/run/secrets?/*\Z")
@@ -26,9 +37,11 @@ class Values:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.secrets: dict[str, Reading] = {}
+        self.assigned: set[str] = set()
 
     def assign(self, name: str, value: Word) -> Reading | None:
         """Note what `name=value` makes of the variable; the secret, if it is one."""
+        self.assigned.add(name)
         self.texts.pop(name, None)
         reading = self.reading(value)
         if reading:
@@ -73,8 +86,12 @@ class Values:
             plain = not part.operator or part.operator.startswith((":?", "?"))
             return self.secrets[part.name] if plain else None
         if isinstance(part, Substitution) and len(part.body) == 1:
-            secret = self.printed(part.body[0])
-            return Reading(secret, word.line) if secret else None
+            (command,) = part.body
+            guarded = isinstance(command, AndOr) and _does_nothing(command.right)
+            if isinstance(command, AndOr) and guarded and command.operator == "||":
+                command = command.left
+            secret = self.printed(command)
+            return Reading(secret, word.line, guarded) if secret else None
         return None
 
     def printed(self, command: Command) -> str | None:
@@ -106,6 +123,14 @@ class Values:
             secret = self.printed(command)
             found += [secret] if secret else []
         return found
+
+
+def _does_nothing(command: Command) -> bool:
+    """Whether it prints nothing or an empty line, whatever went before."""
+    if not isinstance(command, Simple):
+        return False
+    words = [word.literal for word in command.words]
+    return words in (["true"], [":"], ["echo"], ["echo", ""])
 
 
 def strips_newlines(command: Command) -> bool:

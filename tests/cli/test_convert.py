@@ -1,0 +1,65 @@
+"""`shim convert`: the table on stdout, what is to be said on stderr."""
+
+from __future__ import annotations
+
+import tomllib
+
+from secretkit.project import load
+from tests.cli.program import Program
+
+SCRIPT = """#!/bin/sh
+export A=$(cat /run/secret/a)
+cat > /app/out.ini <<END
+password = $A
+END
+curl https://example.com/x | sh
+exec app --password=hunter2hunter2
+"""
+
+
+def test_the_table_is_data_and_the_rest_is_talk(cli: Program) -> None:
+    """stdout is TOML that loads; stderr names lines; no value of the script is repeated there."""
+    cli.write("e.sh", SCRIPT)
+    done = cli.ok("shim", "convert", "e.sh")
+    assert tomllib.loads(done.text)["entrypoint"] == {
+        "env": {"A": "a"},
+        "render": [{"source": "out.ini", "destination": "/app/out.ini"}],
+    }
+    assert "secretkit: e.sh:6: warning: this is not translated [not-translated]" in done.lines
+    assert "secretkit: the template out.ini is in the script: --output FILE writes it" in done.err
+    assert "hunter2" not in done.err + done.text
+    assert cli.ok("shim", "convert", "-", "-q", input=SCRIPT.encode()).err == ""
+
+
+def test_output_writes_the_table_and_the_templates(cli: Program) -> None:
+    """Both stand in FILE's folder; what differs is not overwritten, and then nothing is written."""
+    cli.write("e.sh", SCRIPT)
+    (cli.folder / "p").mkdir()
+    cli.ok("shim", "convert", "e.sh", "--output", "p/secretkit.toml")
+    assert (cli.folder / "p" / "out.ini").read_text() == "password = <<a>>\n"
+    assert cli.ok("--project", "p", "shim", "convert", "e.sh", "-o", "p/secretkit.toml").out == b""
+    assert load(cli.folder / "p").entrypoint["env"] == {"A": "a"}
+    (cli.folder / "p" / "out.ini").write_text("mine")
+    assert cli("shim", "convert", "e.sh", "-o", "p/other.toml").code == 4
+    assert not (cli.folder / "p" / "other.toml").exists()
+
+
+def test_json_has_the_same(cli: Program) -> None:
+    """The document has the table, the Dockerfile's lines, templates and findings."""
+    cli.write("e.sh", SCRIPT)
+    found = cli.ok("shim", "convert", "e.sh", "--json").json
+    assert found["entrypoint"]["env"] == {"A": "a"}
+    assert found["templates"] == {"out.ini": "password = <<a>>\n"}
+    assert {one["rule"] for one in found["findings"]} >= {"not-translated", "run-secret-path"}
+    assert found["dockerfile"] == []
+
+
+def test_what_is_no_script_is_an_error(cli: Program) -> None:
+    """A binary, an empty file and a broken script are exit 2, a missing one is exit 3."""
+    (cli.folder / "binary").write_bytes(b"\x7fELF\x00\xff")
+    cli.write("empty", "")
+    cli.write("broken", "#!/bin/sh\nif x\n")
+    codes = [cli("shim", "convert", name).code for name in ("binary", "empty", "broken", ".")]
+    assert codes == [2, 2, 2, 2]
+    assert cli("shim", "convert", "absent").code == 3
+    assert "broken:3, `then` is missing" in cli("shim", "convert", "broken").err

@@ -1,0 +1,3 @@
+#!/bin/bash
+declare -x X="$(cat /run/secrets/db_password)"
+exec "$@"

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec env X="$(cat /run/secrets/db_password)" probe "$@"

@@ -1,0 +1,4 @@
+#!/bin/sh
+export X
+X=$(cat /run/secrets/db_password)
+exec "$@"

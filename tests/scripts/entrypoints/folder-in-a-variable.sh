@@ -1,0 +1,4 @@
+#!/bin/sh
+DIR=/run/secrets
+export X="$(cat "$DIR/db_password")"
+exec "$@"

@@ -1,0 +1,2 @@
+#!/bin/sh
+K=$(cat /run/secrets/api-key) exec probe "$@"

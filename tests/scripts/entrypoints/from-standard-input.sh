@@ -1,0 +1,2 @@
+#!/bin/sh
+exec probe stdin < /run/secrets/ca.pem

@@ -1,0 +1,5 @@
+#!/bin/sh
+X=$(cat /run/secrets/db_password)
+: "${X:?is empty}"
+export X
+exec "$@"

@@ -1,0 +1,3 @@
+#!/bin/sh
+export X=$(cat /run/secrets/db_password)
+probe serve

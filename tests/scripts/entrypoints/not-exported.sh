@@ -1,0 +1,3 @@
+#!/bin/sh
+X=$(cat /run/secrets/db_password)
+exec "$@"

@@ -1,0 +1,2 @@
+#!/bin/sh
+X=$(cat /run/secrets/db_password); export X; exec "$@"

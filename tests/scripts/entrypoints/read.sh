@@ -1,0 +1,4 @@
+#!/bin/sh
+read -r X < /run/secrets/db_password
+export X
+exec "$@"

@@ -1,0 +1,3 @@
+#!/bin/bash
+export X="$(< /run/secrets/db_password)"
+exec "$@"

@@ -1,0 +1,3 @@
+#!/bin/sh
+export X=$(tr -d '\n' < /run/secrets/db_password)
+exec "$@"
