@@ -57,6 +57,9 @@ class _Baking(Command):
     help="Write the Dockerfile and its files to DIR, and build nothing.",
 )
 @click.option("--force", is_flag=True, help="Replace files in DIR that differ.")
+@click.option(
+    "--check", "checking", is_flag=True, help="Say what would be done, and what would go wrong."
+)
 @pass_app
 def bake(
     app: App,
@@ -67,6 +70,7 @@ def bake(
     with_jinja2: bool,
     directory: str | None,
     force: bool,
+    checking: bool,
     options: Any,
 ) -> None:
     """Make an image of IMAGE that starts its program through the shim.
@@ -76,7 +80,7 @@ def bake(
     `secretkit run --help` lists them) go into the ENTRYPOINT. A template's path is a file here if
     it is relative, one in the image if it is absolute. No value is read: none can get into it.
     """
-    if bool(tags) == (directory is not None):
+    if not checking and bool(tags) == (directory is not None):
         raise UsageError(
             "bake needs a TAG, or a folder for its Dockerfile",
             hint=f"secretkit bake {name} -t TAG, or --dockerfile DIR",
@@ -92,10 +96,15 @@ def bake(
     wish = Wish(
         tuple(options), app.project.entrypoint if from_project else {}, tuple(map(_folder, tmpfs))
     )
-    images = Images()
-    recipe = _recipe(images, name, wish)
     folder = app.project.folder if from_project else Path()
     private = [app.project.dev_folder] if from_project else []
+    images = Images()
+    if checking:
+        from .bakeable import check
+
+        check(app, images, name, wish, (folder, private))
+        return
+    recipe = _recipe(images, name, wish)
     templates = context.read_templates(folder, recipe.templates, private)
     _tell(app, recipe)
     if directory is not None:

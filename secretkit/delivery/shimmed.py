@@ -43,7 +43,7 @@ class Shimmed(NamedTuple):
         return {
             argument.partition("=")[0]: f"{name} {argument}"
             for name, argument in self.options
-            if name in ("--env", "--expand-file")
+            if name in ("--env", "--expand-file") and argument
         }
 
     @property

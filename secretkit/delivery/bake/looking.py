@@ -1,0 +1,70 @@
+"""What a check of an image looks at in the engine."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from secretkit.errors import SecretkitError
+
+from ..lint.script import is_script
+from . import image as image_facts
+from . import options
+from .checking import Facts, shell_form, started
+from .image import Image, Search
+from .recipe import Recipe, Wish, decide
+
+if TYPE_CHECKING:
+    from secretkit.engines.images import Files, Images
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def look(images: Images, name: str, wish: Wish) -> Facts:
+    """The facts of an image.
+
+    Raises NotFoundError if the engine has none of that name, UsageError for options of the shim
+    that it does not take. What stands in the way of baking is a fact, and no error.
+    """
+    options.check(wish.options, wish.table)
+    image = image_facts.of(name, images.inspect(name))
+    history = tuple(str(layer.get("CreatedBy", "")) for layer in images.history(image.id))
+    machine = images.architecture()
+    recipe: Recipe | None = None
+    refused: SecretkitError | None = None
+    if image.os != "linux":
+        found, remedy, texts = Search(None, {}), "", {}
+        refused = SecretkitError(f"it is for {image.os}", hint="the shim runs on linux")
+    else:
+        with images.files(image.id) as files:
+            found = image_facts.find_python(images, image, files)
+            remedy = image_facts.remedy(files)
+            texts = _scripts(image, files)
+            if found.python is not None:
+                try:
+                    recipe = decide(image, found.python, wish, files.stat)
+                except SecretkitError as error:
+                    refused = error
+    return Facts(image, found, remedy, machine, texts, history, wish, recipe, refused)
+
+
+def _scripts(image: Image, files: Files) -> dict[str, str]:
+    """The shell scripts that it starts with: of its ENTRYPOINT and of its CMD."""
+    found = {}
+    for words in (image.entrypoint, image.cmd):
+        first = started(words) if shell_form(words) is None else None
+        for path in _paths(first, image) if first else ():
+            content = files.read(path)
+            if content is not None:
+                text = content.decode(errors="replace")
+                if text.startswith("#!") and is_script(text):
+                    found[path] = text
+                break
+    return found
+
+
+def _paths(program: str, image: Image) -> list[str]:
+    """Where a program is looked for, as execvp(3) does in the image."""
+    if "/" in program:
+        return [posixpath.normpath(posixpath.join(image.workdir, program))]
+    return [f"{folder}/{program}" for folder in image.env.get("PATH", _PATH).split(":") if folder]
