@@ -374,6 +374,13 @@ def test_a_secret_made_anew_is_another(project: Program) -> None:
     assert written(project)["services"] != before
 
 
+def test_lint_leaves_it_alone(project: Program) -> None:
+    """What a lint of the folder says is of the user's files."""
+    project.write("compose.yaml", ONE)
+    project.ok("compose", "sync")
+    assert {one["path"] for one in project("lint", ".", "--json").json} <= {"compose.yaml"}
+
+
 def test_no_value_anywhere(project: Program) -> None:
     """Neither a secret nor what stands in the compose file is in our file or in what is said."""
     project.create("canary", b"CANARY-1")

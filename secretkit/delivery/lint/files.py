@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ...errors import UsageError
+from ...project import COMPOSE_OVERRIDE
 
 Kind = Literal["Dockerfile", "stack", "script"]
 
@@ -16,6 +17,7 @@ Kind = Literal["Dockerfile", "stack", "script"]
 SKIPPED = {
     ".git", ".hg", ".svn", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", ".terraform", ".secretkit", "dev-secrets",
+    COMPOSE_OVERRIDE,
 }  # fmt: skip
 LARGEST = 4 << 20  # bytes
 _DOCKERFILE = re.compile(
@@ -78,7 +80,7 @@ def _named(path: str) -> File:
 def _below(top: str) -> Iterator[File]:
     for folder, folders, names in os.walk(top):
         folders[:] = sorted(set(folders) - SKIPPED)
-        for name in sorted(names):
+        for name in sorted(set(names) - SKIPPED):
             kind = _kind(name)
             if kind is None and not (name.endswith((*_YAML, ".sh", ".bash")) or "." not in name):
                 continue
