@@ -34,12 +34,13 @@ class _Baking(Command):
 
 @click.command(
     cls=_Baking,
+    options_metavar="[OPTIONS] [SHIM OPTIONS]",
     example="""
     $ secretkit bake shop:1.4 -t shop:1.4-secrets --env DB_PASSWORD=db-password
     sha256:6f1ed002ab5595859014ebf0951522d9ab8a3d5a1c2b1b9aa1f8f2c8d0e2a0a1
     """,
 )
-@click.argument("name", metavar="IMAGE [SHIM OPTIONS]")
+@click.argument("name", metavar="IMAGE")
 @click.option("-t", "--tag", "tags", metavar="TAG", multiple=True, help="The name of what is made.")
 @click.option("--from-project", is_flag=True, help="With [entrypoint] of secretkit.toml.")
 @click.option(

@@ -194,7 +194,11 @@ def check_tag(name: str) -> None:
     repository, tag = parse_repository_tag(name)
     path = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
     whole = rf"(?:[a-zA-Z0-9.:\[\]-]+/)?{path}(?:/{path})*"
-    if not re.fullmatch(whole, repository) or not re.fullmatch(r"\w[\w.-]{0,127}", tag or "latest"):
+    if (
+        "@" in name
+        or not re.fullmatch(whole, repository)
+        or not re.fullmatch(r"\w[\w.-]{0,127}", "latest" if tag is None else tag)
+    ):
         raise UsageError(
             "not a name for an image", hint="for example shop:1.4 or registry.example/shop:1.4"
         )

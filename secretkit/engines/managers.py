@@ -309,8 +309,8 @@ def _explained(error: BaseException) -> _NoAnswerError:
         if isinstance(cause, FileNotFoundError):
             return _NoAnswerError(
                 "no such file",
-                "start docker, or name a manager: DOCKER_HOST, `docker context use`,"
-                " or hosts in secretkit.toml",
+                "start docker, or say where: DOCKER_HOST, `docker context use`, or for a swarm"
+                " hosts in secretkit.toml",
             )
     if any(isinstance(cause, TimeoutError | requests.Timeout) for cause in chain):
         return _NoAnswerError("it did not answer in time", sent=sent)

@@ -65,7 +65,7 @@ def test_no_docker(tmp_path: Path) -> None:
     error = refused(SwarmEngine((host,)))
     assert type(error) is EngineUnreachableError
     assert str(error) == f"no answer from a swarm manager: {host}: no such file"
-    assert (error.hint or "").startswith("start docker, or name a manager: DOCKER_HOST")
+    assert (error.hint or "").startswith("start docker, or say where: DOCKER_HOST")
 
 
 def test_a_socket_of_somebody_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,12 @@ from secretkit.project.reading import ENTRYPOINT, takes_argument
 
 from ..shim import command
 
+_HINT = "`secretkit run --help` has all of them"
+# How the shim speaks of what is wrong in every container.
+_WRONG = re.compile(
+    r" takes (?:[A-Z]{2}|seconds|restart)|names no |cannot be the name of|is refused"
+    r"|is not one: write|unknown format|it needs a password|of which type|--allow-argv"
+)
 _NO_COMMAND = "/secretkit-no-such-command"
 NAMES = sorted(
     f"--{key.replace('_', '-')}" for key in {*ENTRYPOINT, "config", "allow_name"} - {"allow_names"}
@@ -44,14 +51,14 @@ def split(words: Sequence[str]) -> tuple[list[str], list[Option]]:
             rest += [word, *left]
         elif name not in NAMES:
             rest.append(word)
-        elif equals:
-            found.append(Option(name, argument))
         elif not takes_argument(name):
+            if equals:
+                raise UsageError(f"{name} takes no argument")
             found.append(Option(name, None))
         else:
-            argument = next(left, "")
+            argument = argument if equals else next(left, "")
             if not argument:
-                raise UsageError(f"{name} needs an argument", hint="`secretkit run --help` has all")
+                raise UsageError(f"{name} needs an argument", hint=_HINT)
             found.append(Option(name, argument))
     return rest, found
 
@@ -59,30 +66,33 @@ def split(words: Sequence[str]) -> tuple[list[str], list[Option]]:
 def check(options: Sequence[Option], table: Mapping[str, Any]) -> None:
     """Lets the shim read options and `[entrypoint]`, together.
 
-    Raises UsageError with what it says of them. What else it would say is of a start.
+    Raises UsageError with what it says of them. What else it says is about a start, which this is
+    not: there are no secrets, and no users and folders of the image.
     """
     import json
     import subprocess
     import tempfile
 
+    if table and any(option.name == "--config" for option in options):
+        raise UsageError(
+            "--config and --from-project exclude each other",
+            hint="[entrypoint] becomes the shim's config file",
+        )
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "entrypoint.json")
         config.write_text(json.dumps(table))
         words = [word for option in options for word in option.words if option.name != "--config"]
         given = [*command(), "--explain", "--config", str(config), *words]
-        # The last thing that it says is of this command, if the options can be read.
-        given += ["--secrets-dir", folder, "--", _NO_COMMAND]
+        # The last thing that it says is of this command, if it came that far.
+        given += ["--secrets-dir", folder, "--allow-disk", "--", _NO_COMMAND]
         done = subprocess.run(  # noqa: S603 - an argv of ours
             given, env={}, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
-    said = done.stderr.decode(errors="replace").strip()
-    if _NO_COMMAND not in said:
-        reason = said.splitlines()[0].removeprefix("secretkit-entrypoint: error: ") if said else ""
-        reason = reason.replace(f"config {config}", "[entrypoint]")
-        raise UsageError(
-            f"the shim refuses its options: {reason or 'it failed'}",
-            hint="`secretkit run --help` has all of them",
-        )
+    said = done.stderr.decode(errors="replace").replace(f"config {config}", "[entrypoint]")
+    for line in said.splitlines() or ["it says nothing"]:
+        if _NO_COMMAND not in said or _WRONG.search(line):
+            reason = line.removeprefix("secretkit-entrypoint: error: ")
+            raise UsageError(f"the shim refuses its options: {reason}", hint=_HINT)
 
 
 class Entry(NamedTuple):

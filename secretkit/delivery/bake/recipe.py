@@ -161,7 +161,7 @@ class _Places:
         if name in taken:
             name = f"{MEMORY}/{path[1:].replace('/', '-')}"
         while name in taken:
-            name += "-"
+            name = f"{MEMORY}/-{posixpath.basename(name)}"
         taken.add(name)
         return name
 
