@@ -21,6 +21,7 @@ stack = Group(
     table={
         "deploy": ("deploying", "Deploy stack files, and see that their services run."),
         "diff": ("deploying", "Show what a deploy would change."),
+        "lint": ("lint:stack_lint", "Check the files of a stack, with the engine and the store."),
         "env": ("exporting", "Print current versions, for plain `docker stack deploy`."),
     },
     help="Stack files, with the current versions of secrets and configs.",

@@ -48,7 +48,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     plain += " audit doctor completion help push adopt services bake lint"
     grouped = {"key": "ls add rm rotate", "dev": "up down status", "shim": "export convert"}
     grouped["compose"] = "sync"
-    grouped["stack"] = "deploy diff env"
+    grouped["stack"] = "deploy diff env lint"
     grouped["config"] = "create rotate rollback prune ls inspect show"
     expected = [(name,) for name in plain.split()]
     expected += [(group, name) for group, names in grouped.items() for name in names.split()]

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ..documents import Document, read
-from ..findings import Finding, Place
+from ..findings import Finding
 from .files import File, find
-from .stack import describes_services, findings_of_document
+from .stack import describes_services, findings_of_document, refusal
 
 _IGNORE = re.compile(r"#\s*secretkit:\s*ignore=(?P<rules>[\w,-]+)")
-_POSITION = re.compile(r":(\d+)(?::(\d+))?: ")
 
 
 def check(
@@ -33,7 +32,8 @@ def check(
             try:
                 document = read(file.path, file.content)
             except UsageError as error:
-                found += [_unreadable(file.path, error)] if file.certain else []
+                nothing = Document(file.path, None)
+                found += [refusal(error, [nothing])] if file.certain else []
                 checked += file.certain
                 continue
             if describes_services(document):
@@ -42,14 +42,11 @@ def check(
             found += _of_text(file)
             checked += 1
     for path, document in documents.items():
-        try:
-            found += findings_of_document(document, _siblings(path, documents), swarm)
-        except UsageError as error:
-            found.append(_unreadable(path, error))
+        found += findings_of_document(document, _siblings(path, documents), swarm)
     checked += len(documents)
-    kept = [one for one in found if one.rule not in ignore]
-    kept = _without_silenced(kept, {file.path: file.content for file in files})
-    order = {file.path: number for number, file in enumerate(files)}
+    contents = {file.path: file.content for file in files}
+    order = {path: number for number, path in enumerate(contents)}
+    kept = without(found, ignore, contents)
     return sorted(kept, key=lambda one: (order[one.place.path], *one.place[1:], one.rule)), checked
 
 
@@ -78,20 +75,19 @@ def _stem(path: str) -> str:
     return Path(path).name.split(".")[0]
 
 
-def _unreadable(path: str, error: UsageError) -> Finding:
-    """What the reader of a file says, which names the place first."""
-    said = str(error).removeprefix(path)
-    position = _POSITION.match(said)
-    place = Place(path, int(position[1]), int(position[2] or 0)) if position else Place(path)
-    message = said[position.end() :] if position else said.removeprefix(": ")
-    return Finding("unreadable-file", place, message, "mend it: nothing in it was checked")
+def without(
+    found: Sequence[Finding], ignore: Collection[str], contents: Mapping[str, bytes]
+) -> list[Finding]:
+    """Without what is to be ignored, in all files or by a comment in one.
 
-
-def _without_silenced(found: Sequence[Finding], contents: Mapping[str, bytes]) -> list[Finding]:
-    """Without what `# secretkit: ignore=RULE` silences, on its line or in comments above it."""
+    `# secretkit: ignore=RULE` counts for its line, and alone on a line for the next one.
+    """
     silenced = {path: dict(_ignored(contents[path])) for path in {one.place.path for one in found}}
     return [
-        one for one in found if one.rule not in silenced[one.place.path].get(one.place.line, ())
+        one
+        for one in found
+        if one.rule not in ignore
+        and one.rule not in silenced[one.place.path].get(one.place.line, ())
     ]
 
 

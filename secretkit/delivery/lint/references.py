@@ -84,15 +84,6 @@ def _definition(scope: Scope, one: Definition) -> Iterator[Finding]:
             f"{name} is one version: deploying this file again takes a rotation back",
             f"`name: {pinned['name']}` and `secretkit stack deploy`, which takes the current one",
         )
-    if scope.facts and name not in scope.facts.names[one.kind]:
-        yield Finding(
-            "missing-external",
-            one.place,
-            f"there is no {one.kind} {name}, in the engine or the store",
-            f"`secretkit create {name}`"
-            if one.kind == "secret"
-            else f"`secretkit config create {name} FILE`",
-        )
 
 
 def _is_there(scope: Scope, one: Definition) -> bool:

@@ -56,8 +56,8 @@ def _health(scope: Scope, service: ServiceEntry, place: Place) -> Iterator[Findi
             f"the health check of {service.name} is turned off",
             "write one that asks what the secret is for: a query, a request that logs in",
         )
-    elif not (scope.facts and scope.facts.health.get(service.name)):
-        known = scope.facts is not None and service.name in scope.facts.health
+    elif not scope.health.get(service.name):
+        known = service.name in scope.health
         yield Finding(
             "no-health-check",
             place,

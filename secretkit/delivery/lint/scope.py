@@ -1,21 +1,13 @@
-"""What a check of stack and compose files looks at: the files, what is around them, the engine."""
+"""What a check of stack and compose files looks at: the files, and what is around them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ...engines.protocol import Kind
 from ..documents import Document, Entry, MappingNode, Node, ScalarNode, SequenceNode, text
 from ..findings import Place
 from ..stack.model import ServiceEntry, Stack
-
-
-class Facts(NamedTuple):
-    """What an engine and a store say of a stack's files."""
-
-    names: Mapping[Kind, Collection[str]]  # what an external one can be called
-    health: Mapping[str, bool]  # by service of the files: whether its tasks have a health check
 
 
 class Scope(NamedTuple):
@@ -24,7 +16,7 @@ class Scope(NamedTuple):
     stack: Stack
     around: Stack  # with the files that belong to them, such as compose.override.yml
     swarm: bool  # whether it is a stack for a swarm, and not for compose
-    facts: Facts | None = None  # None: nothing was asked
+    health: Mapping[str, bool]  # by service, where an engine knows whether it has a health check
 
     def services(self) -> Iterator[tuple[ServiceEntry, Document, Node]]:
         """Each service that is checked, in each of the files."""

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 from ...engines.protocol import Kind
 from ...errors import InvalidNameError, UsageError
 from ...naming import check_name
-from ...rotation.objects import parse
 from ..documents import Document, MappingNode, Node, SequenceNode, text
 from ..findings import Finding
 from .model import KINDS, Definition, Stack
@@ -86,6 +85,8 @@ def _is_missing(one: Resolved, objects: Names) -> bool:
 def _resolve(
     stack: Stack, one: Definition, name: str, known: Collection[str], findings: list[Finding]
 ) -> Resolved:
+    from ...rotation.objects import parse
+
     if one.origin == "external":
         called = one.name or one.key
         if called in known:
