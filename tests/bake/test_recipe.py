@@ -206,7 +206,7 @@ def test_what_cannot_be_baked(
 def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
     """Files of the project: not the store's, not the dev folder's, not from outside."""
     project = tmp_path / "project"
-    for folder in (".secretkit", "dev", "conf"):
+    for folder in (".secretkit", "sub/dev-secrets", "dev", "conf"):
         (project / folder).mkdir(parents=True)
         (project / folder / "file").write_text("x")
     (tmp_path / "file").write_text("x")
@@ -216,7 +216,8 @@ def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
     private = [project / "dev"]
     names = ["conf/file", "fine"]
     assert context.read_templates(project, names, private) == dict.fromkeys(names, b"x")
-    for name in (".secretkit/file", "dev/file", "../file", "out", "in", "conf/../.secretkit/file"):
+    closed = [".secretkit/file", "conf/../.secretkit/file", "sub/dev-secrets/file", "dev/file"]
+    for name in (*closed, "../file", "out", "in"):
         with pytest.raises(UsageError, match="cannot be a template"):
             context.read_templates(project, [name], private)
     for name in ("nope", "conf"):

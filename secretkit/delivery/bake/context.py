@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from secretkit.errors import ConflictError, EngineError, NotFoundError, SecretkitError, UsageError
 from secretkit.project import STORE_FOLDER
+from secretkit.project.reading import DEV_FOLDER
 
 from .. import shim
 from . import dockerfile
@@ -29,15 +30,18 @@ def read_templates(
 ) -> dict[str, bytes]:
     """The templates of a recipe, files in `folder`, by their names.
 
-    Raises UsageError for one outside of it, in the store's folder or in a `private` one: what is
-    there is no template. Raises NotFoundError for one that is no file.
+    Raises UsageError for one outside of it, in a store's or dev folder by its name or in a
+    `private` one: what is there is no template. Raises NotFoundError for one that is no file.
     """
     root = folder.resolve()
-    closed = [root / STORE_FOLDER, *(path.resolve() for path in private)]
+    closed = [path.resolve() for path in private]
     found = {}
     for name in names:
         path = (root / name).resolve()
-        if not path.is_relative_to(root) or any(path.is_relative_to(one) for one in closed):
+        among_secrets = {STORE_FOLDER, DEV_FOLDER} & {*path.parts} or any(
+            path.is_relative_to(one) for one in closed
+        )
+        if among_secrets or not path.is_relative_to(root):
             raise UsageError(
                 f"{name} cannot be a template of an image: it is outside of {folder}, or among"
                 " secrets",
