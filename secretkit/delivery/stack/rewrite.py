@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -93,8 +92,7 @@ def _on_top(stack: Stack, names: Mapping[tuple[Kind, str], str]) -> bytes:
     docker refuses files of different versions. Before 3.5, `name` stands under `external`.
     """
     version = stack.version
-    number = re.fullmatch(r"(\d+)\.?(\d+)?", version or "3.13")
-    is_early = number is not None and (int(number[1]), int(number[2] or 0)) < (3, 5)
+    is_early = version in ("3.1", "3.2", "3.3", "3.4")
     content: dict[str, Any] = {} if version is None else {"version": version}
     for (kind, key), name in names.items():
         named = {"external": {"name": name}} if is_early else {"external": True, "name": name}
