@@ -135,12 +135,9 @@ def plan(stack: Stack, secrets: Mapping[str, Secret], folder: str, mode: int) ->
             for key, name in known.items()
         },
     }
-    found = tuple(
-        finding
-        for all_of in uses.values()
-        for use in all_of
-        if use.source in known and (finding := _ignored(use, mode))
-    )
+    ours = [use for all_of in uses.values() for use in all_of if use.source in known]
+    # Each once: a service that is extended uses its secrets in several.
+    found = tuple(dict.fromkeys(one for use in ours if (one := _ignored(use, mode))))
     return Override(known, services, unknown, found, _HEAD + _yaml(content))
 
 

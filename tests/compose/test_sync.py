@@ -200,7 +200,7 @@ def test_which_services(project: Program) -> None:
         "compose.yaml",
         """\
 include: [sub/in.yaml, "oci://example/x"]
-x-all: &all {image: x, secrets: [api-key]}
+x-all: &all {image: x, secrets: [{source: api-key, mode: 0400}]}
 services:
   anchored: {<<: *all}
   own: {<<: *all, secrets: []}
@@ -223,6 +223,9 @@ secrets: {db-password: {external: true}, api-key: {external: true}}
         "later": ["api-key"],
     }
     assert found["up"] == f"docker compose -f compose.yaml -f more.yaml -f {OURS} up -d"
+    assert [one["message"] for one in found["findings"]] == [
+        "compose ignores the mode of a secret, service anchored"
+    ]
 
 
 def test_the_files_that_compose_takes(project: Program) -> None:
