@@ -27,7 +27,8 @@ from tests.needs import need
 
 PYTHON = "/usr/bin/python3"
 # What examples run in a container, as far as this machine has it.
-PROGRAMS = ("/bin/sh", "/bin/cat", "/usr/bin/redis-server", "/usr/bin/redis-cli", "/usr/sbin/nginx")
+PROGRAMS = ("/bin/sh", "/bin/cat", "/bin/sed")
+PROGRAMS += ("/usr/bin/redis-server", "/usr/bin/redis-cli", "/usr/sbin/nginx")
 UNUSED = ("test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "dist-packages")
 UNUSED += ("__pycache__", "sitecustomize.py")
 ACCOUNTS = {

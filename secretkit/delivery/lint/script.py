@@ -60,7 +60,9 @@ def findings_of_script(path: str, text: str) -> list[Finding]:
     except ScriptError as error:
         place = Place(path, error.line)
         return [Finding("unread-script", place, error.reason, "see what `sh -n` says of it")]
-    return sorted(set(_Check(path, text, commands).findings()), key=lambda one: one.place.line)
+    return sorted(
+        dict.fromkeys(_Check(path, text, commands).findings()), key=lambda one: one.place.line
+    )
 
 
 class _Check:

@@ -48,7 +48,7 @@ def convert(path: str, text: str) -> Conversion:
     translator.script(commands)
     made = translator.result()
     found = [*findings_of_script(path, text), *made.findings]
-    made.findings = sorted(set(found), key=lambda one: one.place.line)
+    made.findings = sorted(dict.fromkeys(found), key=lambda one: one.place.line)
     return made
 
 
