@@ -24,7 +24,7 @@ def references(scope: Scope) -> Iterator[Finding]:
     """What is wrong with secrets and configs."""
     included = any(one.get(one.root, "include") is not None for one in scope.around.documents)
     for use in scope.stack.uses:
-        if "$" not in use.source and not included:
+        if use.source and "$" not in use.source and not included:
             yield from _undefined(scope, use)
         yield from _ignored(scope, use)
     built = _used_by_builds(scope)
