@@ -2,7 +2,8 @@
 
 Source: docker/cli, cli/compose/template/template.go; the same in 20.10 and 28.2. What surprises in
 it is kept: without braces a default goes on to the next `}`, or to the end of the text; what is in
-a default stays as it is written; `${NAME:+text}` is none of it. compose knows more.
+a default stays as it is written; `${NAME:+text}` is none of it. One thing is not: docker forgets
+an error when a variable follows that has none. compose knows more.
 """
 
 from __future__ import annotations
