@@ -41,7 +41,7 @@ class Choice(NamedTuple):
 
     kind: Kind
     name: str
-    before: int | None  # the version that is current; None: the name is not known yet
+    before: int | None  # the version that is current, 0 if none is; None: the name is not known yet
     after: int  # the one that is deployed
     adopts: bool = False  # what the engine has of it is taken into the versions first
     makes: bool = False  # `after` is a version that does not exist yet
@@ -141,10 +141,11 @@ def choose_for(one: Known, content: Content) -> Choice:
 
 def _current(one: Known) -> tuple[int | None, str]:
     """The version that counts, and what to say of it; None: it cannot be told."""
+    if one.current is None and one.numbers:
+        return None, ""  # none has become current yet
     if one.current is None:
-        if len(one.objects) == 1:
-            return next(iter(one.objects)), ""
-        return (next(iter(one.used)) if len(one.used) == 1 else None), ""
+        sole = one.objects if len(one.objects) == 1 else one.used
+        return (next(iter(sole)) if len(sole) == 1 else None), ""
     elsewhere = [
         number
         for number in one.used

@@ -318,7 +318,7 @@ class Deployment:
 
 
 def _refuse_missing(resolution: Resolution) -> None:
-    missing = [one for one in resolution.findings if one.rule == "external-missing"]
+    missing = [one for one in resolution.findings if one.severity == "error"]
     if missing:
         raise NotFoundError(
             "; ".join(f"{one.place}: {one.message}" for one in missing),

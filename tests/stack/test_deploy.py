@@ -1,0 +1,394 @@
+"""`secretkit stack deploy` and `stack diff` on a real swarm: what is made, what is left alone, and
+what becomes of a deploy that fails or is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secretkit.store import Store
+from tests.cli.program import Done, Program
+from tests.engine import Engine
+from tests.stack.clients import clients
+from tests.swarm.services import PROGRAM, Services, operator, report_of, services_of, started
+
+ROLLING = {"monitor": "300ms", "order": "start-first", "failure_action": "rollback"}
+EXTERNAL = {"external": True}
+
+
+class Shop:
+    """A stack in a project on the swarm; what its services read is /run/secrets/key."""
+
+    def __init__(self, services: Services, program: Program) -> None:
+        self.services = services
+        self.secretkit = program
+        self.name = f"shop-{services.mark}"
+        self.secret = services.secret  # in the store, with version 1 `one`
+
+    @property
+    def folder(self) -> Path:
+        return self.secretkit.folder
+
+    def bring(self, **files: str) -> None:
+        for name, content in files.items():
+            (self.folder / name).write_text(content)
+
+    def write(self, secrets: dict[str, Any], *names: str, **sections: Any) -> None:
+        """A stack file whose services use the first of these secrets."""
+        service = {
+            "image": self.services.engine.image,
+            "command": ["python3", "-ISc", PROGRAM, "/run/secrets/key"],
+            "secrets": [{"source": next(iter(secrets)), "target": "key"}],
+            "networks": ["net"],
+            "healthcheck": {
+                "test": ["CMD", "cat", "/tmp/ready"],
+                "interval": "500ms",
+                "retries": 2,
+            },
+            "deploy": {
+                "replicas": 1,
+                "endpoint_mode": "dnsrr",
+                "update_config": ROLLING,
+                "rollback_config": {"monitor": "300ms"},
+                "restart_policy": {"delay": "500ms"},
+            },
+            **sections.pop("service", {}),
+        }
+        found = {
+            "version": "3.8",
+            "services": dict.fromkeys(names or ("web",), service),
+            "networks": {"net": {}},
+            "secrets": secrets,
+            **sections,
+        }
+        (self.folder / "stack.yml").write_text(json.dumps(found))
+        whole = {f"{self.name}_{name}" for name in names or ("web",)}
+        self.services.made += sorted(whole - {*self.services.made})
+
+    def words(self, *options: str) -> tuple[str, ...]:
+        chosen = () if "diff" in options else ("--resolve-image", "never")
+        command, *rest = options or ("deploy",)
+        return ("stack", command, "-c", "stack.yml", *chosen, *rest, self.name)
+
+    def deploy(self, *options: str, code: int = 0, **more: Any) -> Done:
+        done = self.secretkit(*self.words("deploy", *options), **more)
+        assert done.code == code, done.err
+        return done
+
+    def diff(self, *options: str) -> list[tuple[str, str, str, str]]:
+        found = self.secretkit.ok(*self.words("diff", "--json", *options)).json["differences"]
+        short = [
+            tuple(str(each).replace(f"{self.name}_", "") for each in one.values()) for one in found
+        ]
+        return [(a, b, c, d) for a, b, c, d in short]
+
+    def plain(self, *options: str) -> None:
+        """A plain `docker stack deploy` of the same file."""
+        self.services.docker(
+            *("stack", "deploy", "-c", str(self.folder / "stack.yml")),
+            *("--resolve-image", "never", *options, self.name),
+        )
+
+    def web(self) -> str:
+        return f"{self.name}_web"
+
+    def tasks(self) -> list[str]:
+        return sorted(one["ID"] for name in self.services.made for one in self.services.tasks(name))
+
+    def values(self) -> list[str]:
+        return self.services.values(self.web(), "key")
+
+    def objects(self, kind: str = "secret") -> list[str]:
+        names = self.services.docker(kind, "ls", "--format", "{{.Name}}").split()
+        mine = [name for name in names if name.startswith(self.name)]
+        return sorted(name.removeprefix(f"{self.name}_") for name in mine)
+
+    def current(self, key: str = "key") -> int:
+        return int(self.secretkit.ok("inspect", f"{self.name}_{key}", "--json").json["current"])
+
+    def remove(self) -> None:
+        self.services.remove()
+        self.services.docker("network", "rm", f"{self.name}_net", check=False)
+
+
+@pytest.fixture
+def shop(swarm: Engine) -> Iterator[Shop]:
+    with services_of(swarm) as services, operator(services) as program:
+        found = Shop(services, program)
+        yield found
+        found.remove()
+
+
+def test_an_unchanged_file_takes_no_rotation_back(shop: Shop) -> None:
+    """Neither of an external secret nor of one that the file brings: the same tasks run on."""
+    shop.bring(key="one", conf="a")
+    file = {"file": "./key"}
+    shop.write(
+        {"key": file, "outer": EXTERNAL | {"name": shop.secret}},
+        configs={"conf": {"file": "./conf"}},
+        service={
+            "secrets": [{"source": "key", "target": "key"}, {"source": "outer", "target": "pw"}],
+            "configs": [{"source": "conf", "target": "/conf"}],
+        },
+    )
+    done = shop.deploy("--json")
+    assert [(one["name"], one["after"]) for one in report_of(done)["versions"]] == [
+        (f"{shop.name}_key", 1),
+        (shop.secret, 1),
+        (f"{shop.name}_conf", 1),
+    ]
+    assert shop.values() == ["one"]
+    shop.secretkit.ok("rotate", f"{shop.name}_key", "-", input=b"two")
+    shop.secretkit.ok("rotate", shop.secret, "-", input=b"2")
+    before = shop.services.inspect(shop.web())["Spec"], shop.tasks()
+    for client in clients():
+        environ = {"PATH": f"{Path(client).parent}:{os.environ['PATH']}"}
+        report = report_of(shop.deploy("--json", **environ))
+        assert [one["outcome"] for one in report["services"]] == ["unchanged"]
+        assert (shop.services.inspect(shop.web())["Spec"], shop.tasks()) == before
+    assert shop.diff() == []
+
+    shop.bring(key="three", conf="b")
+    assert shop.diff() == [
+        ("", "secret key", "v2", "v3"),
+        ("", "config conf", "v1", "v2"),
+        ("web", "secret key", "key-v2", "key-v3"),
+        ("web", "config /conf", "conf", "conf-v2"),
+    ]
+    assert shop.secretkit(*shop.words("diff", "--exit-code")).code == 1
+    done = shop.deploy()
+    assert shop.values() == ["three"]
+    assert shop.objects() == ["key", "key-v2", "key-v3"]
+    assert (shop.objects("config"), shop.current()) == (["conf", "conf-v2"], 3)
+    assert done.text.splitlines() == [
+        f"{shop.name}_key v3",
+        f"{shop.secret} v2",
+        f"{shop.name}_conf v2",
+    ]
+
+
+def test_what_a_plain_deploy_made_is_taken(shop: Shop) -> None:
+    """A changed file does not fail; the objects keep docker's labels, and get ours."""
+    shop.bring(key="one", conf="a")
+    shop.write(
+        {"key": {"file": "./key"}},
+        configs={"conf": {"file": "./conf"}},
+        service={"configs": [{"source": "conf", "target": "/conf"}]},
+    )
+    shop.plain()
+    shop.bring(key="two")
+    shop.deploy()
+    assert shop.values() == ["two"]
+    assert (shop.objects(), shop.objects("config"), shop.current()) == (
+        ["key", "key-v2"],
+        ["conf"],
+        2,
+    )
+    for kind, name in (("secret", "key"), ("secret", "key-v2"), ("config", "conf")):
+        spec = json.loads(shop.services.docker(kind, "inspect", f"{shop.name}_{name}"))[0]["Spec"]
+        assert spec["Labels"]["com.docker.stack.namespace"] == shop.name
+        assert spec["Labels"]["secretkit.name"].startswith(shop.name)
+
+
+def test_one_that_fails(shop: Shop) -> None:
+    """Exit 6 with the reason; the version is kept, is not current, and the next one is."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}}, "web", "api")
+    shop.deploy()
+    shop.bring(key="crash-canary-Zq81")
+    done = shop.deploy("--json", code=6)
+    report = report_of(done)
+    assert {one["service"]: one["outcome"] for one in report["services"]} == {
+        f"{shop.name}_api": "rolled back",
+        f"{shop.name}_web": "rolled back",
+    }
+    assert "non-zero exit (1)" in done.err
+    assert f"{shop.name}_key v2 is kept and not current" in done.err
+    assert (shop.current(), shop.values()) == (1, ["one"])
+    assert "canary-Zq81" not in done.text + done.err
+    shop.bring(key="three")
+    shop.deploy()
+    assert (shop.current(), shop.values()) == (3, ["three"])
+
+
+def test_a_new_service_that_never_runs(shop: Shop) -> None:
+    """It has nothing to go back to; after the time that was given it is told what is so."""
+    shop.bring(key="crash")
+    shop.write({"key": {"file": "./key"}})
+    done = shop.deploy("--timeout", "4s", code=6)
+    assert f"deploy of stack {shop.name} failed, {shop.name}_web: 4 s have passed" in done.err
+
+
+KILLS = {
+    # docker was not started; docker was done, and the waiting had begun.
+    "before docker": "kill -9 $PPID; exit 1",
+    "after docker": '{docker} "$@"; kill -9 $PPID',
+}
+
+
+@pytest.mark.parametrize("when", KILLS)
+def test_one_that_is_killed(shop: Shop, when: str) -> None:
+    """The same command goes on: no further version is made, and the one that was is current."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    shop.bring(key="two")
+    docker = shutil.which("docker")
+    programs = shop.folder / "programs"
+    programs.mkdir()
+    script = KILLS[when].format(docker=docker)
+    (programs / "docker").write_text(
+        f'#!/bin/sh\ncase "$*" in *--help*) exec {docker} "$@";; esac\n{script}\n'
+    )
+    (programs / "docker").chmod(0o755)
+    done = shop.deploy(code=-9, PATH=f"{programs}:{os.environ['PATH']}")
+    assert (shop.current(), shop.objects()) == (1, ["key", "key-v2"]), done.err
+    assert shop.deploy().text == f"{shop.name}_key v2\n"
+    assert (shop.current(), shop.objects()) == (2, ["key", "key-v2"])
+    assert shop.values() == ["two"]
+
+
+def test_one_that_is_killed_before_the_object_is_there(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version in the store is found again by its content."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    shop.bring(key="two")
+    monkeypatch.setenv("XDG_CONFIG_HOME", shop.secretkit.environ["XDG_CONFIG_HOME"])
+    with Store.open(shop.folder) as store:
+        store.stage(f"{shop.name}_key", b"two", source=f"stack {shop.name}")
+    shop.deploy()
+    assert (shop.current(), shop.objects()) == (2, ["key", "key-v2"])
+
+
+def test_a_rotation_under_way(shop: Shop) -> None:
+    """The deploy is refused before anything is done, and says what goes on with the rotation."""
+    shop.write({shop.secret: EXTERNAL})
+    shop.deploy()
+    command = [
+        sys.executable,
+        "-m",
+        "tests.swarm.dying",
+        "swap",
+        "1",
+        str(shop.folder),
+        shop.secret,
+    ]
+    with started(command, b"two", shop.secretkit.environ, Path(__file__).parents[2]) as process:
+        process.wait()
+    before = shop.services.inspect(shop.web())["Version"]
+    done = shop.deploy(code=4)
+    assert f"`secretkit rotate {shop.secret}` goes on with" in done.err
+    assert shop.services.inspect(shop.web())["Version"]["Index"] >= before["Index"]
+    shop.secretkit.ok("rotate", shop.secret)
+    tasks = shop.tasks()
+    shop.deploy()
+    assert (shop.tasks(), shop.values()) == (tasks, ["two"])
+
+
+def test_another_operator_rotated(shop: Shop) -> None:
+    """With a store of their own: their version stays, and a deploy without a store keeps it too."""
+    shop.write({shop.secret: EXTERNAL})
+    shop.deploy()
+    folder = shop.folder.with_name("other")
+    folder.mkdir(mode=0o700)
+    other = Program(folder, shop.secretkit.environ)
+    other.ok("init")
+    other.ok("adopt", shop.secret, "--value", "-", input=b"one")
+    other.ok("rotate", shop.secret, "-", input=b"two")
+    tasks = shop.tasks()
+    done = shop.deploy()
+    assert f"{shop.secret}: v2 was made elsewhere, by " in done.err
+    assert done.text == f"{shop.secret} v2\n"
+    assert (shop.tasks(), shop.values()) == (tasks, ["two"])
+
+    nobody = Program(folder.parent, shop.secretkit.environ)
+    stack = str(shop.folder / "stack.yml")
+    assert nobody.ok("stack", "deploy", "-c", stack, "--resolve-image", "never", shop.name)
+    assert shop.tasks() == tasks
+
+
+def test_what_is_refused(shop: Shop, tmp_path: Path) -> None:
+    """Before anything is made: each with its exit code, where it stands, and what to do."""
+    shop.write({"nosuch": EXTERNAL})
+    done = shop.deploy(code=3)
+    assert "stack.yml:1:" in done.err and "the engine has none" in done.err
+    shop.write({"key": {"file": "./nosuch"}})
+    assert "cannot read ./nosuch, no such file" in shop.deploy(code=2).err
+    shop.write({"key": {"environment": "NOSUCH"}})
+    assert "the variable NOSUCH is not set" in shop.deploy(code=2).err
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    done = shop.deploy(code=5, PATH=str(tmp_path))
+    assert "there is no docker program on PATH" in done.err
+    (shop.folder / ".secretkit").rename(shop.folder / "hidden")
+    (shop.folder / "secretkit.toml").rename(shop.folder / "hidden.toml")
+    done = shop.deploy(code=3)
+    assert "secretkit init" in done.err
+    (shop.folder / "hidden").rename(shop.folder / ".secretkit")
+    assert shop.objects() == []
+    shop.write({"key": {"file": "./key"}}, service={"image": "no such image"})
+    done = shop.deploy(code=5)
+    assert f"docker stack deploy failed, {shop.name}: " in done.err
+    assert shop.current() == 1
+
+
+def test_what_is_declared_is_created(shop: Shop) -> None:
+    """From its generator, if the stack uses it; a dry run says so and makes nothing."""
+    name = f"db-{shop.services.mark}"
+    with (shop.folder / "secretkit.toml").open("a") as file:
+        file.write(
+            f'\n[secrets.{name}]\ngenerate = "hex"\n[secrets.unused-{name}]\ngenerate = "hex"\n'
+        )
+    shop.write({name: EXTERNAL})
+    steps = shop.deploy("--dry-run").text
+    assert f"create secret {name} v1 from generator hex\ncreate secret {name}\n" in steps
+    assert name not in shop.secretkit.ok("ls", "-q").text
+    shop.deploy()
+    assert len(shop.values()[0]) == 64
+    assert shop.secretkit.ok("ls", "-q").text.split() == sorted([shop.secret, name])
+
+
+def test_services_that_are_gone(shop: Shop) -> None:
+    """With --prune docker removes them, and the report says so; without it they stay."""
+    shop.write({shop.secret: EXTERNAL}, "web", "api")
+    shop.deploy()
+    shop.write({shop.secret: EXTERNAL}, "web")
+    assert shop.diff()[0][:2] == ("api", "service, with --prune")
+    assert shop.diff()[0][3] == ""
+    shop.deploy()
+    assert len(shop.tasks()) == 2
+    report = report_of(shop.deploy("--prune", "--json"))
+    assert {one["service"]: one["outcome"] for one in report["services"]} == {
+        f"{shop.name}_api": "removed",
+        f"{shop.name}_web": "unchanged",
+    }
+
+
+def test_a_diff_names_variables_and_shows_no_value(shop: Shop) -> None:
+    """Their values may be secret; image and number of tasks are told."""
+    shop.write({shop.secret: EXTERNAL}, service={"environment": {"A": "canary-1", "B": "2"}})
+    assert ("web", "service", "", shop.services.engine.image) in shop.diff()
+    shop.deploy()
+    assert shop.diff() == []
+    shop.write(
+        {shop.secret: EXTERNAL},
+        service={"environment": {"A": "canary-2", "C": "3"}, "image": "other:1"},
+    )
+    assert shop.diff() == [
+        ("web", "image", shop.services.engine.image, "other:1"),
+        ("web", "environment A", "set", "another value"),
+        ("web", "environment B", "set", ""),
+        ("web", "environment C", "", "set"),
+    ]
+    done = shop.secretkit(*shop.words("diff"))
+    assert "canary" not in done.text + done.err
