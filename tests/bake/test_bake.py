@@ -139,7 +139,7 @@ def test_templates(ground: Ground) -> None:
         ' "/new/x/y.json", "/link/z.txt"]',
         **{"whoami.conf": 'password: "<<db-password>>"\n', "other": "in the way\n"},
     )
-    ground.cli.write("b.env.j2", "B={{ db_password }}\n")
+    ground.cli.write("b.env.j2", "{% if true %}B={{ db_password }}{% endif %}\n")
     (ground.cli.folder / "sub").mkdir()
     ground.cli.write("sub/t", "<<db-password|base64>>\n")
     ground.cli.write(
@@ -164,7 +164,7 @@ def test_templates(ground: Ground) -> None:
     baked = ground.baked(
         image,
         *("--from-project", "--render", "t.json:/new/x/y.json,mode=0440"),
-        *("--render=sub/t:/link/z.txt",),
+        *("--render=sub/t:/link/z.txt", "--with-jinja2"),
     )
     said = ground.run(baked, *HARDENED, "-u", "1234").splitlines()
     encoded = "YSAiYiIgXCBjICYgPDx4Pj4gJEhPTUU="
@@ -209,8 +209,9 @@ def test_busybox_with_an_entrypoint_script(ground: Ground) -> None:
 def test_the_python_that_is_found(ground: Ground) -> None:
     """One that is too old, does not run or lacks its library is passed over, each told."""
     fakes = {"python3": "#!/bin/sh\nexit 105\n", "python3.9": "#!/nowhere\n"}
-    fakes |= {"python3.8": "#!/bin/sh\nexit 58\n"}
-    image = ground.image("COPY python3 python3.8 python3.9 /usr/local/bin/", **fakes)
+    fakes |= {"python3.8": "#!/bin/sh\nexit 58\n", "python3.7": "#!/bin/sh\nexit 127\n"}
+    copy = f"COPY {' '.join(fakes)} /usr/local/bin/"
+    image = ground.image(copy, **fakes)
     assert ground.bake(image, "-t", ground.name(), "--json").json["python"]["path"] == (
         "/usr/bin/python3"
     )
@@ -219,7 +220,7 @@ def test_the_python_that_is_found(ground: Ground) -> None:
     )
     image = ground.built(
         f"RUN {json.dumps(['/usr/bin/python3', '-c', gone])}",
-        "COPY python3 python3.8 python3.9 /usr/local/bin/",
+        copy,
         "COPY os-release /etc/os-release",
         **fakes,
         **{"os-release": 'NAME="A"\nID=mint\nID_LIKE="ubuntu debian"\n'},
@@ -227,6 +228,7 @@ def test_the_python_that_is_found(ground: Ground) -> None:
     error, hint = ground.bake(image, "-t", "x", code=3).lines
     assert "/usr/local/bin/python3 is 3.5, /usr/local/bin/python3.9 does not run" in error
     assert "/usr/local/bin/python3.8 has no json" in error
+    assert "/usr/local/bin/python3.7 does not run" in error
     assert "RUN apt-get update && apt-get install -y --no-install-recommends python3" in hint
 
 

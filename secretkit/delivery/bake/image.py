@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from secretkit.engines.images import Files, Images
 
 OLDEST = 6  # of Python 3: what the shim needs
-_NEWEST = 20  # the last python3.N that is looked for
+_NEWEST = 24  # the last python3.N that is looked for; 126 and more say that nothing ran
 # Where a Python is that is not on the image's PATH.
 _USUAL = (
     *("/usr/local/bin", "/usr/bin", "/bin", "/opt/venv/bin", "/opt/conda/bin", "/opt/python/bin"),
@@ -130,9 +130,9 @@ def find_python(images: Images, image: Image, files: Files) -> Search:
         tried.add(found.path)
         status = images.run(image.id, [path, "-ISBc", _ASK])
         whole, minor = divmod(status or 0, 50)
-        if whole == 2 and minor >= OLDEST:
+        if whole == 2 and OLDEST <= minor <= _NEWEST:
             return Search(Python(path, f"3.{minor}"), unfit)
-        if whole not in (1, 2):
+        if whole not in (1, 2) or minor > _NEWEST:
             unfit[path] = "does not run"
         elif minor < OLDEST:
             unfit[path] = f"is 3.{minor}"

@@ -15,8 +15,8 @@ from ..shim import command
 _HINT = "`secretkit run --help` has all of them"
 # How the shim speaks of what is wrong in every container.
 _WRONG = re.compile(
-    r" takes (?:[A-Z]{2}|seconds|restart)|names no |cannot be the name of|is refused"
-    r"|is not one: write|unknown format|it needs a password|of which type|--allow-argv"
+    r" takes (?:[A-Z]{2}|seconds|restart)|names no |cannot be the name of|cannot be one: it"
+    r"|is refused|is not one: write|unknown format|it needs a password|of which type|--allow-argv"
 )
 _NO_COMMAND = "/secretkit-no-such-command"
 NAMES = sorted(
@@ -89,6 +89,7 @@ def check(options: Sequence[Option], table: Mapping[str, Any]) -> None:
             given, env={}, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
     said = done.stderr.decode(errors="replace").replace(f"config {config}", "[entrypoint]")
+    said = said.replace(folder, "the mount")
     for line in said.splitlines() or ["it says nothing"]:
         if _NO_COMMAND not in said or _WRONG.search(line):
             reason = line.removeprefix("secretkit-entrypoint: error: ")
