@@ -103,7 +103,11 @@ def test_a_named_file_is_checked_or_refused(bare: Program) -> None:
         2,
         "secretkit: error: cannot read absent.yml: no such file or directory",
     )
-    assert bare("lint", "/dev/null").code == 2
+    bare.write("stack.yml", "- a\n")
+    for path in ("/dev/null", "", "stack.yml"):
+        done = bare("lint", path)
+        assert done.code == 2
+        assert done.lines[0].startswith(f"secretkit: error: cannot check {path}: ")
 
 
 @pytest.mark.parametrize(

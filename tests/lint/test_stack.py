@@ -30,3 +30,27 @@ def test_what_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, checked = check([path.name])
     assert sorted((one.place.line, one.rule) for one in found) == expected(path)
     assert checked == 1
+
+
+def test_every_rule_is_hit() -> None:
+    """No rule of stack and compose files is without a file that it finds something in."""
+    rules = {rule for path in FILES for _, rule in expected(path)}
+    assert rules == {
+        "bind-mounted-secret",
+        "failure-action",
+        "host-port",
+        "ignored-by-compose",
+        "missing-file",
+        "name-and-file",
+        "no-health-check",
+        "old-version",
+        "pinned-version",
+        "plaintext-secret",
+        "run-secret-path",
+        "same-target",
+        "secret-build-argument",
+        "secret-not-given",
+        "undefined-secret",
+        "unused-secret",
+        "wrong-mode",
+    }

@@ -38,6 +38,8 @@ def check(
                 continue
             if describes_services(document):
                 documents[file.path] = document
+            elif file.named:
+                raise UsageError(f"cannot check {file.path}: no services, secrets or configs in it")
         else:
             found += _of_text(file)
             checked += 1

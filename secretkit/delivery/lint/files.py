@@ -38,7 +38,8 @@ class File(NamedTuple):
     path: str  # as the user named it, or the folder that it was found in
     kind: Kind
     content: bytes
-    certain: bool  # by its name or because it was named: what cannot be read is told
+    certain: bool  # by its own name, or because it was named: what cannot be read is told
+    named: bool = False
 
 
 def find(paths: Sequence[str]) -> Iterator[File]:
@@ -49,7 +50,7 @@ def find(paths: Sequence[str]) -> Iterator[File]:
     """
     seen: set[str] = set()
     for path in paths:
-        for one in _below(path) if Path(path).is_dir() else [_named(path)]:
+        for one in _below(path) if path and Path(path).is_dir() else [_named(path)]:
             if (real := os.path.realpath(one.path)) not in seen:
                 seen.add(real)
                 yield one
@@ -74,7 +75,7 @@ def _named(path: str) -> File:
             f"cannot check {path}: no Dockerfile, stack or compose file, or shell script",
             hint="what it is is told by its name: Dockerfile, compose.yml, stack.yml, *.sh",
         )
-    return File(path, kind, content, True)
+    return File(path, kind, content, certain=True, named=True)
 
 
 def _below(top: str) -> Iterator[File]:

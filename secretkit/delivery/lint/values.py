@@ -92,7 +92,12 @@ def _build(document: Document, node: Node | None) -> Iterator[Finding]:
 def _labels(document: Document, node: Node | None) -> Iterator[Finding]:
     for name, value, where in pairs(document, node):
         if (is_secret(name) and is_plain(value or "")) or _hidden(value or ""):
-            yield _plaintext(document.place(where), f"the label {_named(name)} is", "NAME")
+            yield Finding(
+                "plaintext-secret",
+                document.place(where),
+                f"the label {_named(name)} is in plain text",
+                "whoever can ask the engine can read labels: give it to the program as a secret",
+            )
 
 
 def _text(document: Document, node: Node | None, what: str) -> Iterator[Finding]:
