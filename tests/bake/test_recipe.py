@@ -151,6 +151,8 @@ def test_destinations_in_memory_stay() -> None:
     """Those in /dev/shm and below --tmpfs, and all of them with --allow-disk."""
     assert links(recipe("--render", "a:/dev/shm/a", "--keystore", "/dev/shm/b,password=x")) == {}
     assert links(recipe("--render", "a:/run/app/a", tmpfs=["/run/app"])) == {}
+    assert links(recipe("--render", "a:/dev/shm/sub/a", tmpfs=["/dev/shm/sub/"])) == {}
+    assert links(recipe("--render", "a://etc//./a")) == {"/etc/a": "/dev/shm/a"}
     assert links(recipe("--render", "a:/runs/app/a", tmpfs=["/run"])) != {}
     assert links(recipe("--render", "a:/x/a", "--allow-disk")) == {}
     hidden = recipe("--render", "/run/t:/run/app", tmpfs=["/run"], files=["/run/t"])

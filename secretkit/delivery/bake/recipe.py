@@ -107,17 +107,6 @@ class _Places:
         )
         destinations = [self.absolute(entry.destination) for entry in self.entries]
         self.hidden = (*wish.tmpfs, *destinations)  # what is there cannot be read at a start
-        for path in destinations:
-            folder = posixpath.dirname(path)
-            if (
-                folder != MEMORY
-                and _inside(folder, MEMORY)
-                and not any(_inside(folder, own) for own in wish.tmpfs)
-            ):
-                raise UsageError(
-                    f"cannot render to {path}: {MEMORY} is empty when a container starts",
-                    hint=f"render to {MEMORY}/{posixpath.basename(path)}",
-                )
         taken = {path for path in destinations if posixpath.dirname(path) == MEMORY}
         for path in dict.fromkeys(destinations):
             if not (on_disk or any(_inside(path, folder) for folder in self.memory)):
@@ -125,12 +114,19 @@ class _Places:
 
     def absolute(self, path: str) -> str:
         """The path of a file to be, its folder without links."""
-        full = posixpath.join(self.image.workdir, path)
+        full = "/" + posixpath.join(self.image.workdir, path).lstrip("/")
         if ".." in full.split("/") or full.endswith(("/", "/.")):
             raise UsageError(f"cannot render to {path}: name a file, by a path without ..")
         folder, name = posixpath.split(posixpath.normpath(full))
         found = self.look(folder)
-        return posixpath.join(found.path if found else folder, name)
+        full = posixpath.join(found.path if found else folder, name)
+        nearest = max((one for one in self.memory if _inside(full, one)), key=len, default="")
+        if nearest == MEMORY and posixpath.dirname(full) != MEMORY:
+            raise UsageError(
+                f"cannot render to {path}: {MEMORY} is empty when a container starts",
+                hint=f"render to {MEMORY}/{name}",
+            )
+        return full
 
     def place(self, entry: Entry) -> Entry:
         """The entry with the paths that the shim is told."""
