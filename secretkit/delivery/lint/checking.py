@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,32 +25,39 @@ def check(
     Raises UsageError for a path of which nothing can be checked.
     """
     files = list(find(paths))
-    documents: dict[str, Document] = {}
-    found: list[Finding] = []
-    checked = 0
-    for file in files:
-        if file.kind == "stack":
-            try:
-                document = read(file.path, file.content)
-            except UsageError as error:
-                nothing = Document(file.path, None)
-                found += [refusal(error, [nothing])] if file.certain else []
-                checked += file.certain
-                continue
-            if describes_services(document):
-                documents[file.path] = document
-            elif file.named:
-                raise UsageError(f"cannot check {file.path}: no services, secrets or configs in it")
-        else:
-            found += _of_text(file)
-            checked += 1
-    for path, document in documents.items():
-        found += findings_of_document(document, _siblings(path, documents), swarm)
-    checked += len(documents)
+    documents, found = _documents([file for file in files if file.kind == "stack"])
+    texts = [file for file in files if file.kind != "stack"]
+    checked = len(documents) + len(found) + len(texts)
+    for file in texts:
+        found += _of_text(file)
+    families: dict[tuple[str, str], list[Document]] = {}
+    for document in documents:
+        families.setdefault(_family(document.path), []).append(document)
+    for document in documents:
+        siblings = [one for one in families[_family(document.path)] if one is not document]
+        found += findings_of_document(document, siblings, swarm)
     contents = {file.path: file.content for file in files}
     order = {path: number for number, path in enumerate(contents)}
     kept = without(found, ignore, contents)
     return sorted(kept, key=lambda one: (order[one.place.path], *one.place[1:], one.rule)), checked
+
+
+def _documents(files: Sequence[File]) -> tuple[list[Document], list[Finding]]:
+    """Those that describe services, and what is wrong with those that cannot be read."""
+    documents: list[Document] = []
+    unread: list[Finding] = []
+    for file in files:
+        try:
+            document = read(file.path, file.content)
+        except UsageError as error:
+            if file.certain:
+                unread.append(refusal(error, [Document(file.path, None)]))
+            continue
+        if describes_services(document):
+            documents.append(document)
+        elif file.named:
+            raise UsageError(f"cannot check {file.path}: no services, secrets or configs in it")
+    return documents, unread
 
 
 def _of_text(file: File) -> list[Finding]:
@@ -62,19 +70,10 @@ def _of_text(file: File) -> list[Finding]:
     return findings_of_script(file.path, text)
 
 
-def _siblings(path: str, documents: Mapping[str, Document]) -> list[Document]:
-    """Files that may be taken together with one: compose.yml, compose.override.yml."""
-    own = Path(path)
-    stem = own.name.split(".")[0]
-    return [
-        document
-        for other, document in documents.items()
-        if other != path and Path(other).parent == own.parent and _stem(other) == stem
-    ]
-
-
-def _stem(path: str) -> str:
-    return Path(path).name.split(".")[0]
+def _family(path: str) -> tuple[str, str]:
+    """What files that may be taken together have in common: compose.yml, compose.override.yml."""
+    folder, name = posixpath.split(path)
+    return folder, name.partition(".")[0]
 
 
 def without(
