@@ -17,6 +17,7 @@ from .output import counted
 from .rolling import show_services
 from .rollout import Duration
 from .stack import env_file_option, files_option, read_stack, variables_of
+from .steps import perform, refresh_steps
 
 if TYPE_CHECKING:
     from ..delivery.stack.deploy import Deployment, Plan
@@ -98,6 +99,8 @@ def deploy(
             docker.deploy(name, given, settings, variables | own, app.out.say)
 
         _carry_out(app, deployment, plan, hand_over, times)
+        if store is not None:
+            perform(app, refresh_steps(app, store), dry_run=False)
 
 
 @click.command(

@@ -149,8 +149,8 @@ def test_an_unchanged_file_takes_no_rotation_back(shop: Shop) -> None:
     shop.secretkit.ok("rotate", shop.secret, "-", input=b"2")
     before = shop.services.inspect(shop.web())["Spec"], shop.tasks()
     for client in clients():
-        environ = {"PATH": f"{Path(client).parent}:{os.environ['PATH']}"}
-        report = report_of(shop.deploy("--json", **environ))
+        path = f"{Path(client).parent}:{os.environ['PATH']}"
+        report = report_of(shop.deploy("--json", PATH=path))
         assert [one["outcome"] for one in report["services"]] == ["unchanged"]
         assert (shop.services.inspect(shop.web())["Spec"], shop.tasks()) == before
     assert shop.diff() == []
@@ -227,47 +227,41 @@ def test_a_new_service_that_never_runs(shop: Shop) -> None:
 
 
 KILLS = {
-    # docker was not started; docker was done, and the waiting had begun.
-    "before docker": "kill -9 $PPID; exit 1",
-    "after docker": '{docker} "$@"; kill -9 $PPID',
+    "docker was not started": "kill -9 $PPID; exit 1",
+    "docker was done": '{docker} "$@"; kill -9 $PPID',
 }
 
 
-@pytest.mark.parametrize("when", KILLS)
-def test_one_that_is_killed(shop: Shop, when: str) -> None:
+def test_one_that_is_killed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same command goes on: no further version is made, and the one that was is current."""
-    shop.bring(key="one")
+    shop.bring(key="1")
     shop.write({"key": {"file": "./key"}})
     shop.deploy()
-    shop.bring(key="two")
     docker = shutil.which("docker")
     programs = shop.folder / "programs"
     programs.mkdir()
-    script = KILLS[when].format(docker=docker)
-    (programs / "docker").write_text(
-        f'#!/bin/sh\ncase "$*" in *--help*) exec {docker} "$@";; esac\n{script}\n'
-    )
-    (programs / "docker").chmod(0o755)
-    done = shop.deploy(code=-9, PATH=f"{programs}:{os.environ['PATH']}")
-    assert (shop.current(), shop.objects()) == (1, ["key", "key-v2"]), done.err
-    assert shop.deploy().text == f"{shop.name}_key v2\n"
-    assert (shop.current(), shop.objects()) == (2, ["key", "key-v2"])
-    assert shop.values() == ["two"]
+    expected = ["key"]
+    for number, script in enumerate(KILLS.values(), 2):
+        shop.bring(key=str(number))
+        (programs / "docker").write_text(
+            f'#!/bin/sh\ncase "$*" in *--help*) exec {docker} "$@";; esac\n'
+            + script.format(docker=docker)
+        )
+        (programs / "docker").chmod(0o755)
+        expected.append(f"key-v{number}")
+        shop.deploy(code=-9, PATH=f"{programs}:{os.environ['PATH']}")
+        assert (shop.current(), shop.objects()) == (number - 1, expected)
+        assert shop.deploy().text == f"{shop.name}_key v{number}\n"
+        assert (shop.current(), shop.objects()) == (number, expected)
+        assert shop.values() == [str(number)]
 
-
-def test_one_that_is_killed_before_the_object_is_there(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The version in the store is found again by its content."""
-    shop.bring(key="one")
-    shop.write({"key": {"file": "./key"}})
-    shop.deploy()
-    shop.bring(key="two")
+    # The version was made, its object was not: it is found again by its content.
+    shop.bring(key="4")
     monkeypatch.setenv("XDG_CONFIG_HOME", shop.secretkit.environ["XDG_CONFIG_HOME"])
     with Store.open(shop.folder) as store:
-        store.stage(f"{shop.name}_key", b"two", source=f"stack {shop.name}")
+        store.stage(f"{shop.name}_key", b"4", source=f"stack {shop.name}")
     shop.deploy()
-    assert (shop.current(), shop.objects()) == (2, ["key", "key-v2"])
+    assert (shop.current(), shop.objects()) == (4, [*expected, "key-v4"])
 
 
 def test_a_rotation_under_way(shop: Shop) -> None:
@@ -342,14 +336,14 @@ def test_what_is_refused(shop: Shop, tmp_path: Path) -> None:
     assert shop.current() == 1
 
 
-def test_what_is_declared_is_created(shop: Shop) -> None:
-    """From its generator, if the stack uses it; a dry run says so and makes nothing."""
+def test_what_is_declared_and_what_is_gone(shop: Shop) -> None:
+    """A secret is made by its generator if the stack uses it; a dry run only says so. Services that
+    the file has no more are removed with --prune, and stay without it."""
     name = f"db-{shop.services.mark}"
+    declared = (f'[secrets.{each}]\ngenerate = "hex"\n' for each in (name, f"unused-{name}"))
     with (shop.folder / "secretkit.toml").open("a") as file:
-        file.write(
-            f'\n[secrets.{name}]\ngenerate = "hex"\n[secrets.unused-{name}]\ngenerate = "hex"\n'
-        )
-    shop.write({name: EXTERNAL})
+        file.write("\n" + "".join(declared))
+    shop.write({name: EXTERNAL}, "web", "api")
     steps = shop.deploy("--dry-run").text
     assert f"create secret {name} v1 from generator hex\ncreate secret {name}\n" in steps
     assert name not in shop.secretkit.ok("ls", "-q").text
@@ -357,14 +351,8 @@ def test_what_is_declared_is_created(shop: Shop) -> None:
     assert len(shop.values()[0]) == 64
     assert shop.secretkit.ok("ls", "-q").text.split() == sorted([shop.secret, name])
 
-
-def test_services_that_are_gone(shop: Shop) -> None:
-    """With --prune docker removes them, and the report says so; without it they stay."""
-    shop.write({shop.secret: EXTERNAL}, "web", "api")
-    shop.deploy()
-    shop.write({shop.secret: EXTERNAL}, "web")
-    assert shop.diff()[0][:2] == ("api", "service, with --prune")
-    assert shop.diff()[0][3] == ""
+    shop.write({name: EXTERNAL}, "web")
+    assert shop.diff() == [("api", "service, with --prune", shop.services.engine.image, "")]
     shop.deploy()
     assert len(shop.tasks()) == 2
     report = report_of(shop.deploy("--prune", "--json"))
