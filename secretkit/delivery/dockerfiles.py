@@ -99,7 +99,8 @@ class Stage(NamedTuple):
 
 def instructions(text: str) -> Iterator[Instruction]:
     """The instructions of a Dockerfile, as BuildKit's parser takes them apart."""
-    lines = text.removeprefix("\ufeff").splitlines()
+    # Not splitlines(), which knows more ends of a line than the builder.
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(lines)
     number = 0
     while number < len(lines):

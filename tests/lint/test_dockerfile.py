@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,7 @@ RUN powershell -Command `
     Write-Host C:\\
 COPY a.txt C:\\run\\
 """,
+    "Windows' line ends": "# escape=`\r\nFROM a\r\nRUN x `\r\n  y\r\nENV A=\u2028PASSWORD=x\r\n",
     "nothing": "",
     "no FROM": "ENV DB_PASSWORD=x",
 }
@@ -294,3 +296,13 @@ def test_a_health_check_that_may_hold_a_value_is_not_repeated(rest: str) -> None
     )
     (one,) = findings_of_dockerfile("Dockerfile", text, Path("/nowhere"))
     assert one.remedy.endswith('"--env", "P=db", "--", "/bin/sh", "-c", "COMMAND"]')
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", '"', "a.b-c", "cat /run/secrets/a > ", "\\\n", "--a", "<<A "]
+)
+def test_long_lines_take_no_long_time(unit: str) -> None:
+    """No pattern looks at a line again and again: 100 kB may be in one."""
+    began = time.process_time()
+    found(f"FROM a\nRUN --mount=type=secret,id=a {unit * (100_000 // len(unit))}")
+    assert time.process_time() - began < 10

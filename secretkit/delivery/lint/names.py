@@ -34,7 +34,8 @@ _ASSIGNED = re.compile(rf"(?<![\w.$-]){_NAMED}={_VALUE}")
 _OPTION = re.compile(rf"(?<!\S)--{_NAMED}(?:\s+|=){_VALUE}")
 _LOGIN = re.compile(r"""["'\s][\w.-]+:(?P<value>[^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd\b""")
 _URL = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@", re.IGNORECASE
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@",
+    re.IGNORECASE,
 )
 
 
