@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from ..delivery.findings import Finding
 
 
+def _rule(given: str) -> str:
+    """One of RULES. What was given instead is not repeated: it may be a value."""
+    from difflib import get_close_matches
+
+    if given not in RULES:
+        near = get_close_matches(given, RULES, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError("no such rule", hint=f"{meant}`secretkit lint --rules` lists them")
+    return given
+
+
+def _complete_rules(
+    _context: click.Context, _option: click.Parameter, incomplete: str
+) -> list[str]:
+    return [name for name in RULES if name.startswith(incomplete)]
+
+
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that check files."""
     for option in (
@@ -24,7 +41,8 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--ignore",
             metavar="RULE",
             multiple=True,
-            type=click.Choice(list(RULES)),
+            type=_rule,
+            shell_complete=_complete_rules,
             help="Not this rule. Repeatable.",
         ),
         click.option("--strict", is_flag=True, help="Warnings fail too."),

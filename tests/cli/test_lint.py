@@ -59,7 +59,13 @@ def test_warnings_fail_with_strict_only(bare: Program) -> None:
     assert bare("lint", "--strict").code == 1
     assert bare("lint", "--strict", "--ignore", "unused-secret").code == 0
     done = bare("lint", "--ignore", "unused-secrets")
-    assert done.code == 2
+    assert (done.code, done.lines) == (
+        2,
+        [
+            "secretkit: error: no such rule",
+            "hint: did you mean unused-secret? `secretkit lint --rules` lists them",
+        ],
+    )
 
 
 def test_files_are_told_by_name_and_content(bare: Program) -> None:
