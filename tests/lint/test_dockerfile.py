@@ -213,7 +213,7 @@ RUN powershell -Command `
     Write-Host C:\\
 COPY a.txt C:\\run\\
 """,
-    "Windows' line ends": "# escape=`\r\nFROM a\r\nRUN x `\r\n  y\r\nENV A=\u2028PASSWORD=x\r\n",
+    "Windows' line ends": "# escape=`\r\nFROM a\r\nRUN x `\r\n  y\r\nENV A=b\u2028ARG TOKEN\r\n",
     "nothing": "",
     "no FROM": "ENV DB_PASSWORD=x",
 }
@@ -305,4 +305,4 @@ def test_long_lines_take_no_long_time(unit: str) -> None:
     """No pattern looks at a line again and again: 100 kB may be in one."""
     began = time.process_time()
     found(f"FROM a\nRUN --mount=type=secret,id=a {unit * (100_000 // len(unit))}")
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 5

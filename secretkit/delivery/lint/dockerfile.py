@@ -133,10 +133,10 @@ def _runs(here: Situation) -> Iterator[Finding]:
                 f"a build has no /run/secrets/{name} unless it is mounted",
                 f"RUN --mount=type=secret,id={name} …, or read it when the container starts",
             )
+        removed = max((one.start() for one in _REMOVED.finditer(script)), default=0)
         for found in _WRITTEN.finditer(script) if mounted else ():
             to = next((text for text in found.groups() if text), "").strip("\"'")
-            rest = script[found.end() :]
-            gone = _REMOVED.search(rest) and (not to or to.rsplit("/", 1)[-1] in rest)
+            gone = removed > found.end() and to.rsplit("/", 1)[-1] in script[found.end() :]
             if not (gone or to.startswith(_PASSING) or _PUBLIC.search(to)):
                 yield Finding(
                     "secret-in-layer",
