@@ -15,6 +15,7 @@ from secretkit.delivery.stack.rewrite import Given, rewrite
 from secretkit.engines.protocol import Kind
 from secretkit.errors import UsageError
 from tests.stack.clients import Stacks, references
+from tests.swarm.services import until
 
 PLAIN = """version: "3.8"
 services:
@@ -305,3 +306,51 @@ def test_what_is_wrong_is_told_with_its_place(text: str) -> None:
     assert str(caught.value).startswith(BROKEN[text])
     assert "hunter2" not in f"{caught.value} {caught.value.hint}"
     assert "\n" not in str(caught.value)
+
+
+RUNNING = """version: "3.8"
+services:
+  web:
+    image: IMAGE
+    command: [python3, -c, "import time; time.sleep(1000)"]
+    stop_grace_period: 0s
+    secrets:
+      - {source: PW, target: second, uid: "7", gid: "8", mode: 0440}
+      - {source: other, target: /etc/app/pw}
+    configs: [conf, {source: more, target: /etc/app.conf, mode: 0400}]
+secrets:
+  PW: {external: true}
+  other: {external: true, name: PWo}
+configs:
+  conf: {external: true, name: APP}
+  more: {external: true, name: APPo}
+"""
+
+
+def test_a_task_has_the_files(stacks: Stacks, names: Mapping[Kind, str], tmp_path: Path) -> None:
+    """At the paths, with the owners and modes, that the file asks for.
+
+    The engine has one file for an object in a container: two uses of it have one owner and mode.
+    """
+    for kind, name in names.items():
+        stacks.make(kind, f"{name}o")
+    stack = f"task{stacks.mark}"
+    file = tmp_path / "stack.yml"
+    file.write_text(filled(RUNNING, stacks, names))
+    found = load([str(file)], {})
+    assert stacks.deploy_given(stack, given(found, names, "-v2")) == ""
+    label = f"label=com.docker.swarm.service.name={stack}_web"
+
+    def containers() -> list[str]:
+        return stacks.engine.docker("ps", "-q", "--filter", label).split()
+
+    until("its task", containers)
+    task = containers()[0]
+    paths = ["/run/secrets/second", "/etc/app/pw", "/conf", "/etc/app.conf"]
+    look = (
+        "import os, sys; [print(os.stat(p).st_uid, oct(os.stat(p).st_mode)) for p in sys.argv[1:]]"
+    )
+    said = stacks.engine.docker("exec", task, "python3", "-c", look, *paths)
+    assert said.splitlines() == ["7 0o100440", "0 0o100444", "0 0o100444", "0 0o100400"]
+    hostname = Path("/etc/hostname").read_text().strip()
+    assert stacks.engine.docker("exec", task, "cat", *paths).split() == [hostname] * 4
