@@ -1,7 +1,7 @@
 """Entrypoint scripts as people write them, in the folder `entrypoints`, and what they start with.
 
-Secrets are in /run/secrets: db_password, api-key, ca.pem, and none that is called absent; files of
-the image in /app; the program is `probe`.
+Secrets are in /run/secrets: those of SECRETS, and none that is called absent; files of the image in
+/app; the program is `probe`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-SECRETS = {"db_password": b"s3cretPW\n", "api-key": b"k123", "ca.pem": b"-----A\nB-----\n"}
+SECRETS = {
+    "db_password": b"s3cretPW\n",
+    "api-key": b"k123",
+    "ca.pem": b"-----A\nB-----\n",
+    "db": b'{"user": "app", "hosts": {"first": "db1"}}',
+    "key64": b"azEy\n",
+}
 ARGUMENTS = ("probe", "a b", "", "$HOME")
 
 
@@ -25,6 +31,8 @@ CONF = (("whoami.conf", "user: whoami\npassword: <<db_password_value>>\n"),)
 AT = (("app.conf", "password=@PW@ again=@PW@\nkey=@KEY@\n"),)
 
 GIVEN = {
+    "cd": Given(said=(2,), files=CONF),
+    "official-image": Given(said=(4,)),
     "file-env": Given(environ=(("X_FILE", "/run/secrets/db_password"),)),
     "a-variable-with-a-path": Given(environ=(("X_FILE", "/run/secrets/db_password"),)),
     "sed-i": Given(files=CONF),

@@ -35,6 +35,7 @@ NASTY = b"p&w/o \\1 \\n \"x\" 'y' $HOME `id` $(id) * ; \xff\n two\n\n"
 # The scripts that set variables and do nothing else with a secret.
 CONVERTED = {name: convert("entrypoint.sh", text) for name, text in SCRIPTS.items()}
 VARIABLES = [n for n, one in CONVERTED.items() if one.env and not one.renderings and not one.arg]
+VARIABLES.remove("json-and-base64")  # which knows what is in its secrets
 
 
 class Seen(NamedTuple):
@@ -185,3 +186,57 @@ def test_the_user_is_the_shims(tmp_path: Path) -> None:
     assert (made.user, made.command, made.arguments) == ("app", ["probe", "-x"], False)
     (tmp_path / "secretkit.toml").write_text(toml(made))
     assert load(tmp_path).entrypoint == tomllib.loads(toml(made))["entrypoint"]
+
+
+DOUBTFUL = (
+    'if [ "$1" = app ]; then shift; fi\nexec "$@"',
+    'set -- app "$@"\nexec "$@"',
+    'if [ -f /run/secrets/a ]; then exec a; fi\n[ "$X" ] && exec b',
+    "exit 0\nexec app &",
+    "app &\nwait",
+    'exec app "${@:2}"',
+    'exec app "$*"',
+    'exec app --port "$PORT"',
+    "exec app *.conf",
+    "run() { app; }\nrun now",
+    "exec 2>&1",
+    "trap stop TERM\nsleep 5",
+    "exec app > /log",
+    "exec app --password=hunter2hunter2",
+)
+
+
+@pytest.mark.parametrize("text", DOUBTFUL)
+def test_no_program_is_guessed(text: str) -> None:
+    """Where the arguments or the program depend on the run, none is named, and that is said."""
+    made = convert("e.sh", text)
+    assert made.command is None
+    assert made.instructions == []
+    assert said(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'X=$(cat /run/secrets/a)\nif [ "$E" ]; then X=$(cat /run/secrets/b); fi\nexport X',
+        "case $1 in a) X=$(cat /run/secrets/a);; esac\nexport X",
+        'PW=$(cat /run/secrets/a)\nexport X="${PW:-none}"',
+        "export X=$(cat /run/secrets/a | cut -c1-8)",
+        "export X=$(head -n1 /run/secrets/a)",
+        "for i in 1 2; do export X=$(cat /run/secrets/a); done",
+        "export $NAME=$(cat /run/secrets/a)",
+        'while read -r l; do export X="$l"; done < /run/secrets/a',
+        "for f in /run/secrets/*; do export $(basename $f)=$(cat $f); done",
+        'sed -i "s/^password=.*/password=$(cat /run/secrets/a)/" /app/x',
+        'sed -i "/x/s/y/$(cat /run/secrets/a)/" /app/x',
+        'echo "password=$(cat /run/secrets/a)" >> /app/x',
+        "cat > /app/x <<E\n<<not_mine>> $(cat /run/secrets/a)\nE",
+        'cat > "/app/$1" <<E\n$(cat /run/secrets/a)\nE',
+    ],
+)
+def test_what_is_not_certain_is_not_translated(text: str) -> None:
+    """It is said, and no variable and no file comes of it."""
+    made = convert("e.sh", text + "\nexec app")
+    assert said(made)
+    assert made.table == {"no_env": True}
+    assert made.renderings == []

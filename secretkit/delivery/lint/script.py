@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..findings import Finding, Place
 from ..scripts.assignments import is_arguments, split_assignment
+from ..scripts.forms import BUILT_IN, starts_program
 from ..scripts.model import (
     AndOr,
     Block,
@@ -28,18 +29,6 @@ from .names import credentials, is_plain, is_secret
 _TYPO = re.compile(r"/run/secret(?![\w.-])")
 _SHELLS = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+(?:-\S+\s+)*)?(?:busybox\s+)?(?:ba|da|a|k|z)?sh\b")
 _IN_MEMORY = re.compile(r"/(?:dev|run|var/run|proc|sys)/|/dev/null")
-# Built into the shell: what they get is in no process's arguments.
-_BUILT_IN = {
-    "", "echo", "printf", "export", "set", "test", "[", "[[", ":", "read", "local", "readonly",
-    "declare", "typeset", "eval", "unset", "return", "exit", "shift", "cd", "true", "false",
-    "wait", "trap", "umask", "ulimit", "source", ".", "break", "continue", "hash", "type",
-    "command", "getopts", "alias", "let", "kill", "pwd", "exec", "file_env",
-}  # fmt: skip
-# They end at once, so that a script which ends in one starts no service.
-_SHORT = {
-    "rm", "mkdir", "chmod", "chown", "cp", "mv", "ln", "cat", "sed", "touch", "install", "sleep",
-    "env", "id", "ls", "date", "awk", "grep", "tee", "mktemp",
-}  # fmt: skip
 _ASSIGNS = {"export", "local", "readonly", "declare", "typeset"}
 _FETCHES = {"curl", "wget"}
 _RUNS = {"sh", "bash", "dash", "ash", "python", "python3", "perl"}
@@ -199,7 +188,7 @@ class _Check:
             if code:
                 yield self.code(word.line, code)
                 continue
-            if name not in _BUILT_IN or (name == "exec" and index):
+            if name not in BUILT_IN or (name == "exec" and index):
                 yield self.finding(
                     "secret-in-arguments",
                     word.line,
@@ -275,16 +264,14 @@ class _Check:
             yield from self.last(command.right)
         if not isinstance(command, Simple) or not command.words:
             return
-        first = command.words[0]
-        arguments = is_arguments(first)
-        name = command.name
-        if arguments or (name and name not in _BUILT_IN | _SHORT):
+        arguments = is_arguments(command.words[0])
+        if command.name != "exec" and starts_program(command):
             yield self.finding(
                 "missing-exec",
                 command.line,
                 "the shell stays process 1: a stop signal does not reach the program, which is "
                 "killed after 10 seconds",
-                'write exec "$@"' if arguments else f"write exec {name} …",
+                'write exec "$@"' if arguments else f"write exec {command.name} …",
             )
 
 

@@ -10,10 +10,11 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 def is_arguments(word: Word) -> bool:
-    """Whether it is `"$@"`, the arguments of the script."""
-    return (
-        len(word.parts) == 1 and isinstance(word.parts[0], Variable) and word.parts[0].name in "@*"
-    )
+    """Whether it is `"$@"`, the arguments of the script, one by one."""
+    (part,) = word.parts if len(word.parts) == 1 else (None,)
+    if not isinstance(part, Variable) or part.operator:
+        return False
+    return part.name == "@" or (part.name == "*" and not part.quoted)
 
 
 def split_assignment(word: Word) -> tuple[str, Word] | None:

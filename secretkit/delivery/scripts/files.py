@@ -30,6 +30,7 @@ class Files:
 
     def __init__(self, values: Values) -> None:
         self.values = values
+        self.folder = ""  # what paths are relative to; empty: the image's WORKDIR
         self.composed: dict[str, Word] = {}  # variables made of a secret and other text
         self.made: dict[str, Rendering] = {}
         self.copies: dict[str, tuple[str, int]] = {}  # source and line, by destination
@@ -50,7 +51,11 @@ class Files:
             for part in word.parts
         ):
             raise Unclear(_BY_HAND)
-        return posixpath.normpath(text) if text.startswith("/") else text
+        return posixpath.normpath(posixpath.join(self.folder, text))
+
+    def enter(self, word: Word) -> None:
+        """The script's `cd`. Raises Unclear."""
+        self.folder = self.path(word)
 
     def pieces(self, word: Word, depth: int = 0) -> tuple[Piece, ...]:
         """What a word is made of. Raises Unclear."""

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import re
 
-from .assignments import split_assignment
+from .assignments import is_arguments, split_assignment
 from .model import Block, Command, Simple, Substitution, Variable, Word
 
 _QUIET = {"echo", "printf", "true", "hash", "set", "sleep"}
+
+# Built into the shell: what they get is in no process's arguments.
+BUILT_IN = {
+    "", "echo", "printf", "export", "set", "test", "[", "[[", ":", "read", "local", "readonly",
+    "declare", "typeset", "eval", "unset", "return", "exit", "shift", "cd", "true", "false",
+    "wait", "trap", "umask", "ulimit", "source", ".", "break", "continue", "hash", "type",
+    "command", "getopts", "alias", "let", "kill", "pwd", "exec", "file_env",
+}  # fmt: skip
+# They end at once, so that a script which ends in one starts no service.
+_SHORT = {
+    "rm", "mkdir", "chmod", "chown", "cp", "mv", "ln", "cat", "sed", "touch", "install", "sleep",
+    "env", "id", "ls", "date", "awk", "grep", "tee", "mktemp",
+}  # fmt: skip
+
+
+def starts_program(command: Simple) -> bool:
+    """Whether it is `"$@"` or a program that may be a service."""
+    if command.words and is_arguments(command.words[0]):
+        return True
+    return bool(command.name) and command.name not in BUILT_IN | _SHORT
 
 
 def is_exit(command: Command) -> bool:

@@ -16,6 +16,8 @@ _REDIRECT = re.compile(r"(\d*)(<<<|<<-|<<|>>|<&|>&|<>|>\||&>>|&>|<(?!\()|>(?!\()
 _METHODS = {"until": "while", "select": "for", "{": "group"}
 _RESERVED = ("then", "else", "elif", "fi", "do", "done", "esac", "}")
 _DEPTH = 40  # of nested commands
+_CHAIN = 200  # of && and ||, and of elif
+_LARGEST = 1 << 18  # letters
 
 
 class ScriptError(SecretkitError):
@@ -29,6 +31,8 @@ class ScriptError(SecretkitError):
 
 def read(text: str) -> tuple[Command, ...]:
     """The commands of a script. Raises ScriptError."""
+    if len(text) > _LARGEST:
+        raise ScriptError("longer than 256 KiB", 1)
     return Parser(text.replace("\r\n", "\n"), 1).script()
 
 
@@ -82,9 +86,11 @@ class Parser(Words):
         return tuple(found)
 
     def and_or(self) -> Command:
-        left = self.pipeline()
+        left, length = self.pipeline(), 0
         while (operator := self.operator()) in ("&&", "||"):
-            line = self.line
+            line, length = self.line, length + 1
+            if length > _CHAIN:
+                self.refuse("a chain that is too long")
             self.at += 2
             self.lines()
             left = AndOr(left, operator, self.pipeline(), line)
@@ -92,8 +98,11 @@ class Parser(Words):
 
     def pipeline(self) -> Command:
         line = self.line
-        if self.next_word() == "!":
+        negated = False
+        while self.next_word() == "!":
             self.at += 1
+            negated = not negated
+        if negated:
             return Block("!", (self.pipeline(),), line)
         commands = [self.command()]
         while (operator := self.operator()) in ("|", "|&"):
@@ -123,14 +132,16 @@ class Parser(Words):
             pass
         return block._replace(redirects=tuple(redirects))
 
-    def _if(self, _word: str, line: int) -> Block:
+    def _if(self, _word: str, line: int, length: int = 0) -> Block:
+        if length > _CHAIN:
+            self.refuse("a chain that is too long")
         condition = self.commands(("then",))
         self.keyword("then")
         body = self.commands(("elif", "else", "fi"))
         if self.next_word() == "elif":
             at = self.line
             self.keyword("elif")
-            return Block("if", body, line, condition, (self._if("elif", at),))
+            return Block("if", body, line, condition, (self._if("elif", at, length + 1),))
         otherwise: tuple[Command, ...] = ()
         if self.next_word() == "else":
             self.keyword("else")

@@ -20,6 +20,7 @@ from .model import (
 
 _SECRET = re.compile(r"(?:/var)?/run/secrets?/+([\w.-]+)\Z")
 FOLDER = re.compile(r"(?:/var)?/run/secrets?/*\Z")
+_KEYS = re.compile(r"(\.[A-Za-z_]\w*)+", re.ASCII)
 _DEFAULT = re.compile(r":?[-=](.*)", re.DOTALL)
 
 
@@ -41,17 +42,19 @@ class Values:
 
     def assign(self, name: str, value: Word) -> Reading | None:
         """Note what `name=value` makes of the variable; the secret, if it is one."""
-        self.assigned.add(name)
-        self.texts.pop(name, None)
-        reading = self.reading(value)
+        reading, text = self.reading(value), self.text(value)
+        self.forget(name)
         if reading:
             self.secrets[name] = reading
-        else:
-            self.secrets.pop(name, None)
-            text = self.text(value)
-            if text is not None:
-                self.texts[name] = text
+        elif text is not None:
+            self.texts[name] = text
         return reading
+
+    def forget(self, name: str) -> None:
+        """Note that the variable holds something that only a run can tell."""
+        self.assigned.add(name)
+        self.texts.pop(name, None)
+        self.secrets.pop(name, None)
 
     def text(self, word: Word) -> str | None:
         """A word's text, with what the script set put in; None if only a run can tell it."""
@@ -95,22 +98,30 @@ class Values:
         return None
 
     def printed(self, command: Command) -> str | None:
-        """The secret that a command prints, without changing more than the line end."""
+        """The secret that a command prints, or a value in one (`db#/user`, `key|base64d`).
+
+        None if it changes more than the line end.
+        """
         if isinstance(command, Pipeline):
             first, *filters = command.commands
-            return self.printed(first) if all(map(strips_newlines, filters)) else None
+            secret = self.printed(first)
+            for one in filters:
+                added = "" if strips_newlines(one) else _filter(one)
+                secret = None if secret is None or added is None else secret + added
+            return secret
         if not isinstance(command, Simple) or command.assignments:
             return None
-        files = list(command.words[1:])
-        for one in command.redirects:
-            if one.operator == "<":
-                files.append(one.target)
-            elif one.descriptor != "2":
-                return None
+        words = list(command.words[1:])
+        words += [one.target for one in command.redirects if one.operator == "<"]
+        if any(one.operator != "<" and one.descriptor != "2" for one in command.redirects):
+            return None
         name = command.name
-        if strips_newlines(command) and command.redirects:
-            return self.file(command.redirects[0].target)
-        return self.file(files[0]) if name in ("cat", "") and len(files) == 1 else None
+        if name in ("jq", "base64", "tr") and words:
+            secret = self.file(words.pop())
+            bare = command._replace(words=(command.words[0], *words))
+            added = "" if strips_newlines(command) else _filter(bare)
+            return None if secret is None or added is None else secret + added
+        return self.file(words[0]) if name in ("cat", "") and len(words) == 1 else None
 
     def used(self, word: Word) -> list[str]:
         """The secrets that are put into a word, by variables or by commands in it."""
@@ -131,6 +142,16 @@ def _does_nothing(command: Command) -> bool:
         return False
     words = [word.literal for word in command.words]
     return words in (["true"], [":"], ["echo"], ["echo", ""])
+
+
+def _filter(command: Command) -> str | None:
+    """What a reference of the shim has for `base64 -d` and `jq -r .key`."""
+    words = [word.literal or "" for word in command.words] if isinstance(command, Simple) else []
+    if words in (["base64", "-d"], ["base64", "--decode"]):
+        return "|base64d"
+    if words[:2] == ["jq", "-r"] and _KEYS.fullmatch("".join(words[2:])):
+        return "#" + words[2].replace(".", "/")
+    return None
 
 
 def strips_newlines(command: Command) -> bool:
