@@ -315,3 +315,37 @@ def test_a_thousand_files(bare: Program) -> None:
     assert "1002 files checked" in bare("lint").err
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
+
+
+def test_stack_lint_takes_files_together(bare: Program) -> None:
+    """Several files are one stack, with the variables of this process; stdin is one of them."""
+    bare.write(
+        "a.yml",
+        "services:\n  web:\n    image: nginx\n    healthcheck: {test: x}\n"
+        "    secrets: ['${WHICH:?}']\nsecrets:\n  one: {external: true}\n",
+    )
+    more = (
+        b"services:\n  web:\n    deploy: {update_config: {failure_action: rollback}}\n"
+        b"    environment:\n      TOKEN_FILE: /run/secrets/two\n"
+        b"      # secretkit: ignore=plaintext-secret\n      TOKEN: c4n4ry\n"
+        b"secrets: {two: {external: true}}\n"
+    )
+    words = ("stack", "lint", "-c", "a.yml", "-c", "-", "--json")
+    done = bare(*words, input=more, WHICH="one")
+    assert [(one["path"], one["line"], one["rule"]) for one in done.json] == [
+        ("-", 5, "secret-not-given"),
+        ("-", 7, "name-and-file"),
+        ("-", 7, "plaintext-secret"),
+        ("-", 8, "unused-secret"),
+    ]
+    found = bare(*words, input=more, WHICH="two").json
+    assert [one["rule"] for one in found] == ["name-and-file", "plaintext-secret", "unused-secret"]
+    done = bare(*words, input=more)
+    assert (done.code, done.text) == (2, "")
+    assert any(line.startswith("secretkit: error: a.yml:5:15: ") for line in done.lines)
+    bare.write("b.yml", more.decode())
+    words = ("stack", "lint", "-c", "a.yml", "-c", "b.yml", "--sarif")
+    done = bare(*words, WHICH="two")
+    results = done.json["runs"][0]["results"]
+    assert [one["ruleId"] for one in results] == ["name-and-file", "unused-secret"]
+    assert "c4n4ry" not in done.text + done.err
