@@ -74,8 +74,11 @@ def deploy(
         for line in process.stdout:
             text = _CONTENT.sub(r"\1 …", line.strip())
             if text and not text.startswith(_NOTES):
+                if last:
+                    say(last)
                 last = text
-                say(text)
+    if last and not process.returncode:
+        say(last)
     if process.returncode:
         raise EngineError(
             f"docker stack deploy failed, {name}: {last or 'it says nothing'}",

@@ -79,11 +79,13 @@ def failed(report: Report, failures: Mapping[str, str]) -> RolloutFailedError:
     """The one explanation: which service, why, and what is so now."""
     reason = "; ".join(f"{name}: {why}" for name, why in failures.items() if why)
     back = [one.service for one in report.services if one.outcome == "rolled back"]
-    where = f"; {', '.join(back)} {'is' if len(back) == 1 else 'are'} back on what was before"
+    stuck = [one.service for one in report.services if one.outcome == "failed"]
+    where = f"; back on what was before: {', '.join(back)}" if back else ""
+    where += f"; as deployed: {', '.join(stuck)}" if stuck else ""
     kept = [f"{one.name} v{one.after}" for one in report.versions if not one.is_current]
     hint = f"{', '.join(kept)} is kept and not current; " if kept else ""
     return RolloutFailedError(
-        f"deploy of stack {report.stack} failed, {reason}{where if back else ''}",
+        f"deploy of stack {report.stack} failed, {reason}{where}",
         report,
         hint=f"{hint}services that arrived stay: mend the cause and deploy again",
     )
