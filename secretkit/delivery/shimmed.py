@@ -79,7 +79,7 @@ def through(shim: Shimmed, words: Sequence[str], variables: Sequence[str]) -> st
     where = [
         word for name, path in shim.options if name == "--secrets-dir" for word in (name, path)
     ]
-    said = list(words) if is_repeatable(words) else [*words[:2], "COMMAND"]
+    said = list(words) if is_repeatable(words) else [*words[:-1], "COMMAND"]
     return f"CMD {json.dumps([*shim.start, *where, *options, '--', *said], ensure_ascii=False)}"
 
 

@@ -16,6 +16,7 @@ from secretkit.delivery.bake.recipe import Wish, decide
 from secretkit.delivery.findings import Finding
 from secretkit.errors import SecretkitError
 
+CANARY = "hunter2andmore"
 SHIM = '"/usr/bin/python3", "-ISB", "/opt/secretkit/secretkit-entrypoint"'
 LIKE_OFFICIAL = """#!/bin/sh
 set -e
@@ -103,6 +104,7 @@ SHELL = ["/bin/sh", "-c"]
         ({"Entrypoint": [*SHELL, "exec app"]}, ["entrypoint-shell-form"]),
         ({"Cmd": [*SHELL, "app --serve"]}, ["cmd-shell-form"]),
         ({"Cmd": [*SHELL, "cd /app && exec app"]}, []),
+        ({"Cmd": ["/bin/bash", "-o", "pipefail", "-c", "app | log"]}, ["cmd-shell-form"]),
         ({"Cmd": ["sh"]}, []),
         ({"OnBuild": ["COPY . /app", "RUN make"]}, ["onbuild-triggers"]),
         ({"User": "app", "ExposedPorts": {"80/tcp": {}, "8080/tcp": {}}}, ["privileged-port"]),
@@ -160,6 +162,14 @@ def test_a_health_check_that_reads_the_environment() -> None:
     assert '"--env-all", "--"' in one(facts({"Healthcheck": HEALTH})).remedy
 
 
+def test_a_health_check_in_the_image_s_own_shell() -> None:
+    """The shell stays; what may be a value is not repeated."""
+    config: dict[str, Any] = {"Shell": ["/bin/sh", "-e", "-c"]}
+    config["Healthcheck"] = {"Test": ["CMD-SHELL", f'test "$PASSWORD" = {CANARY}']}
+    found = one(facts(config, options=["--env", "PASSWORD=x"]))
+    assert found.remedy.endswith('"PASSWORD=x", "--", "/bin/sh", "-e", "-c", "COMMAND"]')
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -184,9 +194,6 @@ def test_files_on_the_disk() -> None:
     """--allow-disk leaves values in the container's layer."""
     given = facts(options=["--allow-disk", "--render", "a:/etc/a.conf"])
     assert rules(given) == ["rendered-on-disk"]
-
-
-CANARY = "hunter2andmore"
 
 
 @pytest.mark.parametrize(

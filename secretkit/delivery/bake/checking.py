@@ -140,7 +140,8 @@ def _scripts(facts: Facts) -> Iterator[Finding]:
                 "script-reads-secrets",
                 place,
                 "it reads /run/secrets itself, which the shim does as well",
-                f"secretkit shim convert {path.rsplit('/', 1)[-1]} writes what the shim needs",
+                f"docker run --rm --entrypoint cat {facts.image.name} {path} | "
+                "secretkit shim convert - writes what the shim needs",
             )
         names = sorted(set(_FILE_ENV.findall(text)))
         if names:
@@ -167,7 +168,7 @@ def _health(facts: Facts) -> Iterator[Finding]:
     kind, *words = check.get("Test") or ["NONE"]
     if kind == "CMD-SHELL":
         words = [*(facts.image.shell or ("/bin/sh", "-c")), *words]
-    if kind not in ("CMD", "CMD-SHELL") or shimmed(words) or words[1:2] != ["-c"]:
+    if kind not in ("CMD", "CMD-SHELL") or shimmed(words) or shell_form(words) is None:
         return
     used = {name for pair in _USED.findall(words[-1]) for name in pair if name}
     used -= facts.image.env.keys()
@@ -282,8 +283,8 @@ def _shown(words: Sequence[str]) -> str:
 
 def shell_form(words: Sequence[str]) -> str | None:
     """The text of a shell form, as the builder has put it into the configuration."""
-    shell = words[0].rsplit("/", 1)[-1] if len(words) == 3 and words[1] == "-c" else ""
-    return words[2] if shell in ("sh", "bash", "ash", "dash") else None
+    shell = words[0].rsplit("/", 1)[-1] if words[-2:-1] in (["-c"], ("-c",)) else ""
+    return words[-1] if shell in ("sh", "bash", "ash", "dash") else None
 
 
 def _execs(text: str) -> bool:

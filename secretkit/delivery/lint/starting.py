@@ -103,7 +103,7 @@ def _health(here: Situation, shim: Shimmed) -> Iterator[Finding]:
     if health is None:
         return
     words = ["/bin/sh", "-c", health.command] if health.listed is None else health.listed
-    if shimmed(words) or words[1:2] != ["-c"]:
+    if shimmed(words) or words[-2:-1] != ["-c"]:
         return
     known = {name for stage in here.line_of for one in stage.all("ENV") for name, _, _ in one.pairs}
     used = {name for pair in _USED.findall(" ".join(words)) for name in pair if name} - known
