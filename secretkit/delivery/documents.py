@@ -85,14 +85,16 @@ class Document:
             yield from ((key, value) for key, value in own if key.value not in seen)
             seen.update(key.value for key, _ in own)
 
-    def _layers(self, node: Node | None, above: set[int]) -> Iterator[MappingNode]:
-        if not isinstance(node, MappingNode) or id(node) in above:
+    def _layers(self, node: Node | None, seen: set[int]) -> Iterator[MappingNode]:
+        """A mapping and those merged into it, each once: merged again it would add no key."""
+        if not isinstance(node, MappingNode) or id(node) in seen:
             return
+        seen.add(id(node))
         yield node
         for key, value in node.value:
             if key.tag == _MERGE:
                 for one in value.value if isinstance(value, SequenceNode) else [value]:
-                    yield from self._layers(one, above | {id(node)})
+                    yield from self._layers(one, seen)
 
     def get(self, node: Node | None, *path: str) -> Node | None:
         """What these keys lead to, one in the other; None if there is no such."""

@@ -147,6 +147,12 @@ def test_strange_files_do_not_end_it(bare: Program) -> None:
     odd = "services: {a: [1], b: 2, c: {image: 1, environment: 7, secrets: {x: 1}, ports: x}}\n"
     bare.write("odd.yml", odd + "secrets: [a]\nconfigs: 3\n")
     bare.write("deep.yml", "services: {a: &a {image: x, environment: {A: *a}}}\n")
+    bomb = "".join(f"  x{n + 1}: &x{n + 1} [{', '.join([f'*x{n}'] * 9)}]\n" for n in range(30))
+    merge = "".join(f"  y{n + 1}: &y{n + 1} {{<<: [*y{n}, *y{n}]}}\n" for n in range(30))
+    top = f"x-bombs:\n  x0: &x0 a\n{bomb}  y0: &y0 {{a: 1}}\n{merge}"
+    bare.write(
+        "bomb.yml", f"{top}services: {{a: {{image: b, command: *x30, environment: *y30}}}}\n"
+    )
     done = bare("lint")
     assert done.code in (0, 1), done.err
     assert "defect" not in done.err
@@ -347,5 +353,5 @@ def test_stack_lint_takes_files_together(bare: Program) -> None:
     words = ("stack", "lint", "-c", "a.yml", "-c", "b.yml", "--sarif")
     done = bare(*words, WHICH="two")
     results = done.json["runs"][0]["results"]
-    assert [one["ruleId"] for one in results] == ["name-and-file", "unused-secret"]
+    assert [one["ruleId"] for one in results] == ["unused-secret", "name-and-file"]
     assert "c4n4ry" not in done.text + done.err

@@ -54,18 +54,20 @@ def pairs(document: Document, node: Node | None) -> Iterator[tuple[str, str | No
         yield name, value if equals else None, item
 
 
-def scalars(node: Node | None, above: frozenset[int] = frozenset()) -> Iterator[ScalarNode]:
-    """Every scalar below a node, but for keys."""
-    if isinstance(node, ScalarNode):
-        yield node
-    elif node is not None and id(node) not in above:
-        above |= {id(node)}
-        if isinstance(node, MappingNode):
-            for _, value in node.value:
-                yield from scalars(value, above)
+def scalars(top: Node | None) -> Iterator[ScalarNode]:
+    """Every scalar below a node, but for keys; one that has aliases once."""
+    waiting, seen = [top], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, ScalarNode):
+            yield node
+        elif isinstance(node, MappingNode):
+            waiting += [value for _, value in reversed(node.value)]
         elif isinstance(node, SequenceNode):
-            for value in node.value:
-                yield from scalars(value, above)
+            waiting += reversed(node.value)
 
 
 def inside(document: Document, node: Node, offset: int) -> Place:

@@ -66,7 +66,7 @@ def findings_of_stack(
 def refusal(error: UsageError, documents: Sequence[Document]) -> Finding:
     """What docker would not read, from what the reader says: it names the place first."""
     said = str(error)
-    path = next((one.path for one in documents if said.startswith(one.path)), "")
+    path = next((one.path for one in documents if said.startswith(f"{one.path}:")), "")
     said = said.removeprefix(path)
     position = _POSITION.match(said)
     place = Place(path, int(position[1]), int(position[2] or 0)) if position else Place(path)
@@ -81,8 +81,8 @@ def _findings(scope: Scope) -> list[Finding]:
 def _with(found: Iterable[Finding], more: Iterable[Finding]) -> list[Finding]:
     """Both, by file and line; of what is told twice, the second."""
     more = list(more)
-    told = {(one.rule, one.place.line) for one in more}
-    kept = [one for one in found if (one.rule, one.place.line) not in told]
+    told = {(one.rule, one.place[:2]) for one in more}
+    kept = [one for one in found if (one.rule, one.place[:2]) not in told]
     errors = {one.place[:2] for one in kept if one.severity == "error"}
     kept += [one for one in more if one.rule != "unreadable-file" or one.place[:2] not in errors]
     return sorted(kept, key=lambda one: (one.place, one.rule, one.message))
