@@ -14,6 +14,7 @@ import pytest
 
 from secretkit.delivery.dockerfiles import Stage, instructions, shipped, stages
 from secretkit.delivery.lint.context import Ignored
+from secretkit.delivery.lint.dockerfile import findings_of_dockerfile
 from tests.engine import Engine
 
 FILES = """
@@ -97,10 +98,10 @@ def test_the_stages_that_somebody_gets() -> None:
 
 
 @contextmanager
-def built(engine: Engine, folder: Path) -> Iterator[str]:
+def built(engine: Engine, folder: Path, *options: str) -> Iterator[str]:
     """An image of a folder's Dockerfile, removed afterwards."""
     tag = f"secretkit-test:{token_hex(8)}"
-    engine.docker("build", "--tag", tag, str(folder))
+    engine.docker("build", *options, "--tag", tag, str(folder))
     try:
         yield tag
     finally:
@@ -119,3 +120,27 @@ def files_of(engine: Engine, image: str) -> set[str]:
             return {entry.name for entry in tar}
     finally:
         engine.docker("rm", "--force", container)
+
+
+MISTAKES = """
+FROM {base}
+ARG API_TOKEN
+ENV DB_PASSWORD="$(cat /run/secrets/db-password)"
+RUN ["python3", "-c", "pass"]
+ENTRYPOINT ["python3", "-ISB", "/opt/secretkit/secretkit-entrypoint", "--"]
+"""
+
+
+def test_what_the_rules_say_is_so(engine: Engine, tmp_path: Path) -> None:
+    """ENV runs nothing, a build argument stays in the history, ENTRYPOINT clears CMD."""
+    text = MISTAKES.format(base=engine.image)
+    findings = findings_of_dockerfile("Dockerfile", text, tmp_path)
+    rules = ["env-runs-nothing", "secret-build-argument", "shim-clears-cmd"]
+    assert sorted(one.rule for one in findings) == rules
+    (tmp_path / "Dockerfile").write_text(text)
+    with built(engine, tmp_path, "--build-arg", "API_TOKEN=canary") as image:
+        config = json.loads(engine.docker("image", "inspect", "-f", "{{json .Config}}", image))
+        history = engine.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
+    assert "DB_PASSWORD=$(cat /run/secrets/db-password)" in config["Env"]
+    assert "API_TOKEN=canary" in history
+    assert not config.get("Cmd")  # that of the image below is python3
