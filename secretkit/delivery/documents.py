@@ -76,7 +76,7 @@ class Document:
     def pairs(self, node: Node | None) -> Iterator[tuple[ScalarNode, Node]]:
         """The same as nodes."""
         seen: set[str] = set()
-        for mapping in self._layers(node, set()):
+        for mapping in self._layers(node):
             own = [
                 (key, value)
                 for key, value in mapping.value
@@ -85,16 +85,17 @@ class Document:
             yield from ((key, value) for key, value in own if key.value not in seen)
             seen.update(key.value for key, _ in own)
 
-    def _layers(self, node: Node | None, seen: set[int]) -> Iterator[MappingNode]:
-        """A mapping and those merged into it, each once: merged again it would add no key."""
-        if not isinstance(node, MappingNode) or id(node) in seen:
-            return
-        seen.add(id(node))
-        yield node
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                for one in value.value if isinstance(value, SequenceNode) else [value]:
-                    yield from self._layers(one, seen)
+    def _layers(self, node: Node | None) -> Iterator[MappingNode]:
+        """A mapping and those that are merged into it, each once, the first to win first."""
+        rest, seen = [node], set[int]()
+        while rest:
+            node = rest.pop()
+            if not isinstance(node, MappingNode) or id(node) in seen:
+                continue
+            seen.add(id(node))
+            yield node
+            for _, value in reversed([one for one in node.value if one[0].tag == _MERGE]):
+                rest += reversed(value.value) if isinstance(value, SequenceNode) else [value]
 
     def get(self, node: Node | None, *path: str) -> Node | None:
         """What these keys lead to, one in the other; None if there is no such."""

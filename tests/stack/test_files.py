@@ -293,6 +293,7 @@ BROKEN = {
     "secrets:\n  x: {external: {name: a}, name: a}": "f.yml:2:3: the secret x has two names",
     "secrets:\n  x: {file: '${NONE:?hunter2}'}": "f.yml:2:13: the variable NONE is required",
     "secrets:\n  x: {external: true, name: a$}": "f.yml:2:29: a $ that begins no variable",
+    "secrets:\n  x: {content: hunter2}": "f.yml:2:3: the secret x has its value in the file",
     "configs:\n  x: {content: a, name: a-v2}": "f.yml:2:3: invalid secret name",
     "configs:\n  x: {content: a, template_driver: golang}": "f.yml:2:3: the config x has a",
 }
@@ -354,3 +355,34 @@ def test_a_task_has_the_files(stacks: Stacks, names: Mapping[Kind, str], tmp_pat
     assert said.splitlines() == ["7 0o100440", "0 0o100444", "0 0o100444", "0 0o100400"]
     hostname = Path("/etc/hostname").read_text().strip()
     assert stacks.engine.docker("exec", task, "cat", *paths).split() == [hostname] * 4
+
+
+def test_merge_keys_are_followed_once() -> None:
+    """The first wins, a loop ends, and a file that doubles at each line is read at once."""
+    lines = ["x0: &x0 {a: 0, b: 0}"]
+    lines += [f"x{n}: &x{n} {{<<: [*x{n - 1}, *x{n - 1}], n{n}: 0}}" for n in range(1, 2000)]
+    lines += ["last: {c: 1, <<: [{a: 2}, {a: 3, b: 3}, *x1999]}", "loop: &l {a: 1, <<: *l}"]
+    document = read("f.yml", "\n".join(lines).encode())
+    found = {one.key: one.value for one in document.entries(document.get(document.root, "last"))}
+    assert [found[key].value for key in "abc"] == ["2", "3", "1"]
+    assert len(found) == 2002
+    assert document.get(document.root, "loop", "a") is not None
+
+
+def test_nothing_shows_a_content() -> None:
+    """What is printed of a definition by mistake has none of it."""
+    stack = Stack([read("f.yml", b"configs: {x: {content: hunter2}}")], {})
+    resolution = resolve(stack, "s", {})
+    assert resolution.definitions[0].source.content == "hunter2"  # type: ignore[union-attr]
+    assert "hunter2" not in repr((resolution, stack.definitions))
+
+
+def test_an_external_that_is_missing_is_told_if_it_is_used() -> None:
+    """Docker deploys a stack with one that no service uses."""
+    text = (
+        b"services: {web: {secrets: [x]}}\nsecrets:\n  x: {external: true}\n  z: {external: true}"
+    )
+    stack = Stack([read("f.yml", text)], {})
+    assert resolve(stack, "s", {}).findings == ()
+    found = resolve(stack, "s", {}, {"secret": {"other"}}).findings
+    assert [(one.rule, str(one.place)) for one in found] == [("missing-external", "f.yml:3:3")]

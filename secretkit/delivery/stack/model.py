@@ -37,6 +37,9 @@ class Definition(NamedTuple):
     document: Document
     node: Node
 
+    def __repr__(self) -> str:
+        return f"Definition({self.kind}, {self.key}, {self.place})"
+
 
 class Use(NamedTuple):
     """One entry of a service's `secrets:` or `configs:`."""

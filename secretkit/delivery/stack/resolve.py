@@ -32,6 +32,9 @@ class Source(NamedTuple):
     variable: str | None = None
     content: str | None = None  # not for a message, as little as the file's
 
+    def __repr__(self) -> str:
+        return f"Source({self.path or self.variable or '…'})"
+
 
 class Resolved(NamedTuple):
     """What one definition becomes."""
@@ -58,12 +61,15 @@ def resolve(stack: Stack, name: str, known: Names, objects: Names | None = None)
     docker would refuse of `secrets:` and `configs:`.
     """
     check(stack)
+    used = {(use.kind, use.source) for use in stack.uses}
     found: list[Resolved] = []
     findings: list[Finding] = []
     for one in stack.definitions.values():
         resolved = _resolve(stack, one, name, known.get(one.kind, ()), findings)
         found.append(resolved)
-        if objects is not None and _is_missing(resolved, objects):
+        # Docker does not look for one that no service uses.
+        is_used = (one.kind, one.key) in used
+        if objects is not None and is_used and _is_missing(resolved, objects):
             findings.append(
                 Finding(
                     "missing-external",
@@ -204,6 +210,11 @@ def _check_definition(one: Definition) -> None:
             raise UsageError(f"{one.document.place(node)}: {field} of {one.key} must be a text")
     if one.origin != "external" and not one.source:
         raise UsageError(f"{what} has an empty {one.origin}")
+    if one.kind == "secret" and "content" in given:
+        raise UsageError(
+            f"{what} has its value in the file",
+            hint="external: true and `secretkit create`, or file:, or environment:",
+        )
     if one.template_driver and one.origin in ("environment", "content"):
         raise UsageError(
             f"{what} has a template driver, which goes with file: alone",
