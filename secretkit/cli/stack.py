@@ -58,7 +58,11 @@ def read_stack(app: App, files: Sequence[str], variables: Mapping[str, str]) -> 
     from ..delivery.stack.model import load
     from ..delivery.stack.variables import unset
 
-    stdin = sys.stdin.buffer.read() if "-" in files else None
+    stdin = None
+    if "-" in files:
+        if sys.stdin is None:
+            raise UsageError("stdin is closed", hint="name a file, or pipe one into -c -")
+        stdin = sys.stdin.buffer.read()
     found = load(files, variables, stdin)
     beside = os.path.join(found.folder, ".env")
     missing = unset(found)

@@ -39,10 +39,12 @@ def read(path: str, environ: Mapping[str, str]) -> dict[str, str]:
         if len(content) > LARGEST:
             raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        if "\0" in text:
+            raise ValueError
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
         raise UsageError(f"{path}: cannot be read, {reason}") from None
-    except UnicodeDecodeError:
+    except ValueError:  # of the decoder too
         raise UsageError(f"{path}: not a text in UTF-8") from None
     return parse(path, text, environ)
 

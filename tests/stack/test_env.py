@@ -127,6 +127,17 @@ def test_a_file_that_is_wrong_is_a_usage_error(cli: Program, text: str, place: s
     assert (done.code, done.out) == (2, b"")
     assert done.lines[0].startswith(f"secretkit: error: {place}")
     assert cli("stack", "env", "-c", "none.yml").code == 2
+    closed = subprocess.run(
+        ["sh", "-c", f"{EXECUTABLE} stack env -c - <&-"],
+        cwd=cli.folder,
+        env=cli.environ,
+        capture_output=True,
+        check=False,
+    )
+    assert (closed.returncode, closed.stderr.splitlines()[0]) == (
+        2,
+        b"secretkit: error: stdin is closed",
+    )
 
 
 SETTINGS = """# a comment
@@ -181,6 +192,7 @@ def test_the_environment_is_first_in_a_file(tmp_path: Path) -> None:
     """As for compose; lines may end as on Windows, after a byte order mark."""
     (tmp_path / "f").write_bytes(b"\xef\xbb\xbfA=1\r\nB=${A}${C}\r\n")
     assert envfile.read(str(tmp_path / "f"), {"A": "2", "C": "3"}) == {"A": "1", "B": "23"}
-    for wrong in ("none", "."):
+    (tmp_path / "nul").write_bytes(b"A=1\0B=2")
+    for wrong in ("none", ".", "nul"):
         with pytest.raises(UsageError):
             envfile.read(str(tmp_path / wrong), {})
