@@ -90,3 +90,8 @@ def is_repeatable(words: Sequence[str]) -> bool:
         _ASKS.fullmatch(option) and "$" not in option + word
         for option, word in zip(text, [*text[1:], ""], strict=True)
     )
+
+
+def ends_in_exec(text: str) -> bool:
+    """Whether the last command of a shell's text takes the shell's place."""
+    return re.search(r"(?:^|&&|;)\s*exec\s[^;&|]*$", text) is not None

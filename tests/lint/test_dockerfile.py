@@ -256,11 +256,11 @@ def test_a_whole_folder_is_looked_at(tmp_path: Path) -> None:
     """What lies there now is an error; what a project will have there, a warning."""
     assert found(WHOLE, tmp_path) == []
     (tmp_path / "secretkit.toml").touch()
-    assert found(WHOLE, tmp_path) == [("secret-in-context", 3)] * 2
+    assert found(WHOLE, tmp_path) == [("secret-in-context", 3)]
     (tmp_path / ".env").write_text("TOKEN=abc")
     (tmp_path / ".secretkit").mkdir()
     rules = [rule for rule, _ in found(WHOLE, tmp_path)]
-    assert rules == ["secret-file-in-image"] * 2 + ["secret-in-context"]
+    assert rules == ["secret-file-in-image", "secret-in-context"]
     (tmp_path / ".dockerignore").write_text(".secretkit\ndev-secrets\n**/.env\n")
     assert found(WHOLE, tmp_path) == []
     (tmp_path / "Dockerfile.dockerignore").write_text("dev-secrets\n.secretkit\n")
@@ -299,7 +299,7 @@ def test_a_health_check_that_may_hold_a_value_is_not_repeated(rest: str) -> None
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", '"', "a.b-c", "cat /run/secrets/a > ", "\\\n", "--a", "<<A "]
+    "unit", ["a", '"', "a.b-c", "a-", "cat /run/secrets/a > ", "\\\n", "--a", "<<A "]
 )
 def test_long_lines_take_no_long_time(unit: str) -> None:
     """No pattern looks at a line again and again: 100 kB may be in one."""

@@ -58,6 +58,8 @@ def test_no_value_in_the_open(value: str) -> None:
         ("curl https://$ME:$TOKEN@example.org/a@b", []),
         ("git clone ssh://git@example.org:22/x", []),
         ("DB_PASSWORD=$x run --password-file /x --token - --password $X", []),
+        ("curl -H 'Authorization: Bearer abc' -H 'PRIVATE-TOKEN: abc'", [9, 40]),
+        ("curl -H 'Authorization: Bearer $TOKEN'; echo token: is; X-Key: $X", []),
         ("--password-stdin < /run/secrets/x", []),
     ],
 )

@@ -13,7 +13,7 @@ from ..findings import Finding, Place
 from ..lint.names import credentials, is_plain, is_secret
 from ..lint.script import findings_of_script
 from ..shim import LAUNCHER
-from ..shimmed import Shimmed, shimmed, through
+from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
 from .recipe import SHIM, Recipe, Wish
 
@@ -97,7 +97,9 @@ def _starts(facts: Facts) -> Iterator[Finding]:
     image = facts.image
     text = shell_form(image.entrypoint)
     if text is not None:
-        stays = "" if _execs(text) else f": {image.entrypoint[0]} may stay PID 1, as dash does"
+        stays = (
+            "" if ends_in_exec(text) else f": {image.entrypoint[0]} may stay PID 1, as dash does"
+        )
         yield _finding(
             facts,
             "entrypoint-shell-form",
@@ -105,7 +107,7 @@ def _starts(facts: Facts) -> Iterator[Finding]:
             "write it as a list, or at least put exec in front of the program",
         )
     text = shell_form(image.cmd)
-    if text is not None and not _execs(text):
+    if text is not None and not ends_in_exec(text):
         yield _finding(
             facts,
             "cmd-shell-form",
@@ -285,11 +287,6 @@ def shell_form(words: Sequence[str]) -> str | None:
     """The text of a shell form, as the builder has put it into the configuration."""
     shell = words[0].rsplit("/", 1)[-1] if words[-2:-1] in (["-c"], ("-c",)) else ""
     return words[-1] if shell in ("sh", "bash", "ash", "dash") else None
-
-
-def _execs(text: str) -> bool:
-    """Whether the shell's last command takes its place."""
-    return re.search(r"(?:^|&&|;)\s*exec\s[^;&|]*$", text) is not None
 
 
 def started(words: Sequence[str]) -> str | None:

@@ -184,12 +184,14 @@ def _files(here: Situation, folder: Path) -> Iterator[Finding]:
                 "leave them out: the engine mounts secrets there when the container starts",
             )
         whole = any(source.strip("/") in (".", "", "*", "./*", "./") for source in told)
-        for name, there in secrets_beside(folder) if whole and not elsewhere else ():
-            if name not in out:
+        beside = secrets_beside(folder) if whole and not elsewhere else []
+        for now in (True, False):
+            names = [name for name, there in beside if there == now and name not in out]
+            if names:
                 yield here.finding(
-                    "secret-file-in-image" if there else "secret-in-context",
+                    "secret-file-in-image" if now else "secret-in-context",
                     one,
-                    f"{one.word} {' '.join(told)} takes {name} along"
-                    + ("" if there else ", if it is there"),
-                    f"put {name} into .dockerignore",
+                    f"{one.word} {' '.join(told)} takes {', '.join(names)} along"
+                    + ("" if now else ", where such are there"),
+                    f"put into .dockerignore: {', '.join(names)}",
                 )

@@ -32,6 +32,10 @@ _NAMED = r"(?P<name>[A-Za-z_][\w.-]*)"
 _VALUE = r"""(?P<quote>["']?)(?P<value>[^\s"'|&;<>()]+)(?P=quote)"""
 _ASSIGNED = re.compile(rf"(?<![\w.$-]){_NAMED}={_VALUE}")
 _OPTION = re.compile(rf"(?<!\S)--{_NAMED}(?:\s+|=){_VALUE}")
+_HEADER = re.compile(
+    r"(?<![\w-])(?:Authorization:\s*(?:Bearer|Basic|token)|(?:\w+-)+(?:Token|Key):)\s+(?P<value>[^\s\"']+)",
+    re.IGNORECASE,
+)
 _LOGIN = re.compile(r"""["'\s][\w.-]+:(?P<value>[^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd\b""")
 _URL = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@",
@@ -74,7 +78,7 @@ def credentials(text: str) -> Iterator[int]:
         for found in pattern.finditer(text):
             if is_secret(found["name"]) and is_plain(found["value"]):
                 yield found.start()
-    for pattern in (_URL, _LOGIN):
+    for pattern in (_URL, _LOGIN, _HEADER):
         for found in pattern.finditer(text):
             if is_plain(found["value"]):
                 yield found.start()

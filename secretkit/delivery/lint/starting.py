@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..dockerfiles import Instruction
 from ..findings import Finding
-from ..shimmed import Shimmed, shimmed, through
+from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .names import is_secret
 from .situation import Situation
 
@@ -45,11 +45,16 @@ def starts(here: Situation) -> Iterator[Finding]:
             "ENTRYPOINT clears the CMD of the image that it builds on",
             "state it again: CMD as docker image inspect -f '{{json .Config.Cmd}}' shows it",
         )
-    if command and command_back <= back and command.listed is None and _shell_stays(command):
+    if (
+        command
+        and command_back <= back
+        and command.listed is None
+        and not ends_in_exec(command.arguments)
+    ):
         yield here.finding(
             "cmd-shell-form",
             command,
-            "CMD in shell form makes /bin/sh the process that gets the signals",
+            "CMD is in shell form: /bin/sh may stay PID 1, as dash does",
             "write it as a list, or put exec in front",
         )
     if not shim.ended and not shim.command:
@@ -73,11 +78,6 @@ def starts(here: Situation) -> Iterator[Finding]:
 
 def _looks_listed(one: Instruction) -> bool:
     return one.listed is None and re.match(r"""\[(?! )[^]]*,|\[ ?['"]""", one.command) is not None
-
-
-def _shell_stays(command: Instruction) -> bool:
-    """Whether the shell of a shell form stays: not if its last command is an exec."""
-    return not re.search(r"(?:^|&&|;)\s*exec\s[^;&|]*$", command.arguments)
 
 
 def _compiled(here: Situation) -> Iterator[Finding]:
