@@ -240,3 +240,26 @@ def test_what_is_not_certain_is_not_translated(text: str) -> None:
     assert said(made)
     assert made.table == {"no_env": True}
     assert made.renderings == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X=plain\n[ -f /run/secrets/a ] && X=$(cat /run/secrets/a)\nexport X",
+        "[ -f /run/secrets/a ] && export X=$(cat /run/secrets/a)\nX=$(cat /run/secrets/b)",
+        "X=$(cat /run/secrets/a)\nunset X\nexport Y=$X",
+        "set -a\nX=$(cat /run/secrets/a)\nreadonly X=plain",
+    ],
+)
+def test_a_variable_with_two_values_is_left_to_the_user(text: str) -> None:
+    """Which value it has depends on what is mounted, or on the order: none is chosen."""
+    made = convert("e.sh", text + "\nexec app")
+    assert said(made)
+    assert made.env == {}
+
+
+def test_a_file_gets_no_value_that_is_set_later() -> None:
+    """A variable that the script sets only after it wrote the file is not taken for a secret."""
+    text = 'echo "p=$X" > /app/e\nexport X=$(cat /run/secrets/a)\nexec app'
+    made = convert("e.sh", text)
+    assert (said(made), made.renderings) == ((1,), [])

@@ -22,6 +22,7 @@ from .templates import (
 from .values import Values
 
 _BY_HAND = "write it as a template, with <<…>> for each value, and let the shim render it"
+_GLOB = re.compile(r"[*?\[~]")
 _ENVSUBST = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
@@ -33,6 +34,7 @@ class Files:
         self.folder = ""  # what paths are relative to; empty: the image's WORKDIR
         self.composed: dict[str, Word] = {}  # variables made of a secret and other text
         self.made: dict[str, Rendering] = {}
+        self.arguments: list[str] = []  # secrets in those of the program
         self.copies: dict[str, tuple[str, int]] = {}  # source and line, by destination
 
     def finished(self) -> list[Rendering]:
@@ -243,3 +245,17 @@ class Files:
             one = self.made[path]
             key = {"mode": words[0].zfill(4)} if numeric else {"owner": words[0]}
             self.made[path] = one._replace(**key)  # type: ignore[arg-type]
+
+    def argument(self, word: Word) -> str:
+        """An argument of the program, with `<<name>>` for a secret. Raises Unclear."""
+        text = ""
+        for piece in self.pieces(word):
+            if isinstance(piece, Inherited):
+                raise Unclear('a shell has to put it in: CMD ["sh", "-c", "exec …"]')
+            if isinstance(piece, Secret) and piece.name not in self.arguments:
+                self.arguments.append(piece.name)
+            text += piece.placeholder if isinstance(piece, Secret) else piece
+        bare = [one.text for one in word.parts if isinstance(one, Text) and not one.quoted]
+        if any(map(_GLOB.search, bare)):
+            raise Unclear("name the files in CMD")
+        return text

@@ -15,14 +15,13 @@ from .conversion import Conversion
 from .files import Files
 from .forms import from_file, is_exit, is_quiet, names_only, starts_program, variable_of_file
 from .loops import env_all
-from .model import AndOr, Block, Command, Pipeline, Simple, Substitution, Text, Word, simples
-from .templates import Inherited, Secret, Unclear, template
+from .model import AndOr, Block, Command, Pipeline, Simple, Substitution, Word, simples
+from .templates import Inherited, Rendering, Unclear, template
 from .values import Reading, Values
 
 _ASSIGNS = {"export", "readonly", "local", "declare", "typeset"}
 _STEPS_DOWN = {"su-exec", "gosu"}
 _PREFIXES = {"tini", "dumb-init"}
-_GLOB = re.compile(r"[*?\[~]")
 _BY_HAND = "do it in the Dockerfile, or keep it in a script that the shim starts"
 
 
@@ -39,6 +38,7 @@ class Translator:
         self.guards: set[str] = set()
         self.optional: dict[str, None] = {}
         self.certain: set[str] = set()
+        self.perhaps: set[str] = set()  # variables that are set if a secret is there
         self.ended = False
         self.changed = False  # the arguments are not those that docker run gives
 
@@ -63,6 +63,7 @@ class Translator:
                 if one.content is None:
                     made.renderings.append(one)
                 else:
+                    self.all_set(one)
                     source, text = template(one)
                     made.templates[source] = text
                     made.renderings.append(one._replace(source=source))
@@ -74,8 +75,15 @@ class Translator:
                 self.say(one.line, message, "write the whole path as source and destination")
         for line in self.files.left:
             self.say(line, "cp is not translated", "copy it in the Dockerfile")
+        made.arg = self.files.arguments
         made.optional = [name for name in self.optional if name not in self.certain]
         return made
+
+    def all_set(self, rendering: Rendering) -> None:
+        """Raises Unclear if the script sets a variable only after it was put into the file."""
+        for piece in rendering.content or ():
+            if isinstance(piece, Inherited) and piece.name in self.values.assigned:
+                raise Unclear(f"{piece.name} is set only later: is that meant?")
 
     # -- what is said -------------------------------------------------------------------------
 
@@ -256,7 +264,7 @@ class Translator:
         flags = [
             word.literal or "" for word in words if (word.literal or "").startswith(("-", "+"))
         ]
-        export = command.name == "export" or any("x" in flag for flag in flags)
+        export = command.name == "export" or self.all_exported or any("x" in f for f in flags)
         if command.name == "export" and flags:
             raise Unclear
         for word in words[len(flags) :]:
@@ -270,13 +278,20 @@ class Translator:
                 raise Unclear("keep each value in a secret of its own")
 
     def assign(self, name: str, value: Word, *, export: bool) -> None:
+        set_before = name in self.values.secrets or bool(self.values.texts.get(name))
+        if name in self.perhaps or (self.guards and set_before):
+            raise Unclear("give the variable one secret; a default is ENV in the Dockerfile")
+        if self.guards:
+            self.perhaps.add(name)
         reading = self.values.assign(name, value)
         self.files.composed.pop(name, None)
+        direct = any(isinstance(part, Substitution) for part in value.parts)
         if reading:
-            self.read_secret(reading)
+            if direct:
+                self.read_secret(reading)
         elif self.values.used(value):
             self.files.composed[name] = value
-        elif any(isinstance(part, Substitution) for part in value.parts):
+        elif direct:
             if variable_of_file(value) == name:
                 self.made.expand_file.append(name)
                 return
@@ -302,9 +317,12 @@ class Translator:
 
     def unset(self, word: Word) -> None:
         name = word.literal or ""
-        if name in self.exported:
-            del self.exported[name]
-        elif name not in self.values.assigned and not name.endswith("_FILE"):
+        if name in self.values.assigned:
+            self.values.forget(name)
+            self.values.texts[name] = ""
+            self.files.composed.pop(name, None)
+            self.exported.pop(name, None)
+        elif not name.endswith("_FILE"):
             raise Unclear
 
     def insist(self, command: Simple) -> None:
@@ -370,27 +388,7 @@ class Translator:
         made.arguments = bool(rest) and is_arguments(rest[-1])
         if made.arguments and self.changed:
             raise Unclear("name the program in the Dockerfile: the script changes its arguments")
-        texts = [self.argument(word) for word in (rest[:-1] if made.arguments else rest)]
+        texts = [self.files.argument(word) for word in (rest[:-1] if made.arguments else rest)]
         if any(credentials(" ".join(texts))):
             raise Unclear("make the secret in its arguments a secret")
         made.command = texts
-
-    def argument(self, word: Word) -> str:
-        text = ""
-        for piece in self.files.pieces(word):
-            if isinstance(piece, Secret):
-                if piece.name not in self.made.arg:
-                    self.made.arg.append(piece.name)
-                text += f"<<{piece.name}>>"
-            elif isinstance(piece, Inherited):
-                raise Unclear(
-                    'no shell takes its place: CMD ["sh", "-c", "exec …"] in the Dockerfile'
-                )
-            else:
-                text += piece
-        if any(
-            isinstance(part, Text) and not part.quoted and _GLOB.search(part.text)
-            for part in word.parts
-        ):
-            raise Unclear("name the files in the Dockerfile's CMD")
-        return text
