@@ -7,7 +7,7 @@ error. `docker stack deploy` itself reads none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
@@ -57,25 +57,27 @@ def parse(path: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
         if nothing := _NOTHING.match(text, at):
             at = nothing.end()
             continue
-        line = text.count("\n", 0, at) + 1
         match = _SETTING.match(text, at)
         if not match:
-            raise UsageError(
-                f"{Place(path, line)}: not NAME=value",
-                hint="a value with quotes, blanks or # in it goes into '…'",
-            )
+            raise _wrong(path, text, at, "not NAME=value", "a value with quotes goes into '…'")
         try:
-            found[match["name"]] = _value(match, {**found, **environ})
+            value = _value(match, lambda name: environ.get(name, found.get(name, "")))
         except ValueError:
-            raise UsageError(
-                f"{Place(path, line)}: a $ that is read differently by different programs",
-                hint="a plain $ goes into '…', a variable is written ${NAME}",
+            raise _wrong(
+                *(path, text, at, "a $ that is read differently by different programs"),
+                "a plain $ goes into '…', a variable is written ${NAME}",
             ) from None
+        found[match["name"]] = value
         at = match.end()
     return found
 
 
-def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
+def _wrong(path: str, text: str, at: int, what: str, hint: str) -> UsageError:
+    line = text.count("\n", 0, at) + 1
+    return UsageError(f"{Place(path, line)}: {what}", hint=hint)
+
+
+def _value(match: re.Match[str], known: Callable[[str], str]) -> str:
     """Raises ValueError for a `$` that is neither escaped nor a variable in braces."""
     if match["literal"] is not None:
         return match["literal"]
@@ -85,7 +87,7 @@ def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
             return "$"
         if not found["name"]:
             raise ValueError
-        return known.get(found["name"]) or found["default"] or ""
+        return known(found["name"]) or found["default"] or ""
 
     if match["quoted"] is None:
         bare = re.split(r"[ \t]#", match["bare"] or "", maxsplit=1)[0]
