@@ -19,8 +19,8 @@ shim = Group("shim", help="The entrypoint shim, as files.")
 
 @shim.command(
     example="""
-    $ secretkit shim export shim >> Dockerfile
-    secretkit: 75 files in shim
+    $ secretkit shim export shim
+    COPY shim /opt/secretkit
     """,
 )
 @click.argument("directory", metavar="DIR", type=click.Path())
