@@ -23,7 +23,7 @@ FILES = """
 """
 IGNORING = [
     "**/.env\n.secretkit\n/dev-secrets/\n",
-    "# .env\n  *.key  \nsecrets/**/*.key\n!secrets/deep\n",
+    "# .env\n  *.key  \nsecrets/**/*.key\n!secrets/deep/y.key\n",
     "*\n!app.py\n!a\na/b\n",
     "secrets\n!secrets/keep.txt\n**/c.txt\n",
     "**\n!docs/*.md\n",
@@ -48,6 +48,11 @@ def test_dockerignore_means_what_it_means_to_the_client(
         names = files_of(engine, image)
     ignored = Ignored(text)
     assert {name for name in FILES.split() if name not in ignored} == names & set(FILES.split())
+
+
+def test_where_clients_differ_nothing_counts_as_ignored() -> None:
+    """docker 20.10 takes along what stands in the folder of `!folder`, docker 28 does not."""
+    assert "secrets/deep/y.key" not in Ignored("secrets/**/*.key\n!secrets/deep\n")
 
 
 CONFIGURED = r"""

@@ -66,6 +66,8 @@ class Ignored:
     """A .dockerignore: which paths of the folder stay out, as moby's patternmatcher has it.
 
     Patterns are relative to the folder; the last that matches a path, or a folder above it, counts.
+    Clients of version 28, unlike those of 20.10, do not look at `!folder` unless the folder itself was left out before;
+    what one of them takes along is not ignored here.
     """
 
     def __init__(self, text: str) -> None:
@@ -73,15 +75,11 @@ class Ignored:
 
     def __contains__(self, path: str) -> bool:
         parts = path.strip("/").split("/")
-        matched = [False] * len(self.patterns)  # by the folder above
+        above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         found = False
-        for count in range(1, len(parts) + 1):
-            found = False
-            for number, (regex, out) in enumerate(self.patterns):
-                if not matched[number] and found != out:
-                    # Not looked at otherwise, so that `!folder` undoes only what was said of it.
-                    matched[number] = regex.fullmatch("/".join(parts[:count])) is not None
-                found = out if matched[number] else found
+        for regex, out in self.patterns:
+            if any(regex.fullmatch(one) for one in above):
+                found = out
         return found
 
 
