@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     example="""
-    $ eval "$(secretkit stack env)"
-    $ docker stack deploy -c stack.yml shop
+    $ secretkit stack env
+    export DB_PASSWORD_SECRET=db-password-v2
     """,
 )
 @click.option(
@@ -37,7 +37,8 @@ def env(app: App, files: tuple[str, ...], env_file: str | None) -> None:
 
     A stack file names an external secret as ${DB_PASSWORD_SECRET:-db-password}. With -c, the
     variables are those that the `name:` entries of these files use; without, each secret has one,
-    as DB_PASSWORD_SECRET, and with an engine each config, as APP_CONFIG.
+    as DB_PASSWORD_SECRET, and with an engine each config, as APP_CONFIG. `eval "$(secretkit stack
+    env)"` sets them in a shell.
     """
     from ..delivery.stack.variables import of_all, of_stack
 
