@@ -271,7 +271,7 @@ class _Check:
                 command.line,
                 "the shell stays process 1: a stop signal does not reach the program, which is "
                 "killed after 10 seconds",
-                'write exec "$@"' if arguments else f"write exec {command.name} …",
+                'write exec "$@"' if arguments else f"write exec {command.words[0].literal} …",
             )
 
 

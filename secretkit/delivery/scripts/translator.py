@@ -22,6 +22,7 @@ from .values import Reading, Values
 _ASSIGNS = {"export", "readonly", "local", "declare", "typeset"}
 _STEPS_DOWN = {"su-exec", "gosu"}
 _PREFIXES = {"tini", "dumb-init"}
+_NAMED = {"(": "a subshell", "&": "a command in the background", "!": "this", "((": "this"}
 _BY_HAND = "do it in the Dockerfile, or keep it in a script that the shim starts"
 
 
@@ -93,8 +94,9 @@ class Translator:
         )
 
     def unclear(self, command: Command, message: str = "", remedy: str = _BY_HAND) -> None:
-        known = isinstance(command, Simple) and command.name
-        self.say(command.line, message or f"{known or 'this'} is not translated", remedy)
+        kind = command.kind if isinstance(command, Block) else "this"
+        name = command.name if isinstance(command, Simple) else _NAMED.get(kind, kind)
+        self.say(command.line, message or f"{name or 'this'} is not translated", remedy)
 
     def uncertain(self, command: Command) -> None:
         """What a command that is not understood may have changed is no longer known."""
