@@ -66,8 +66,8 @@ class Ignored:
     """A .dockerignore: which paths of the folder stay out, as moby's patternmatcher has it.
 
     Patterns are relative to the folder; the last that matches a path, or a folder above it, counts.
-    Clients of version 28, unlike those of 20.10, do not look at `!folder` unless the folder itself was left out before;
-    what one of them takes along is not ignored here.
+    Clients of version 28, unlike those of 20.10, do not look at `!folder` unless the folder itself
+    was left out before; what one of them takes along is not ignored here.
     """
 
     def __init__(self, text: str) -> None:
