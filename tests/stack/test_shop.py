@@ -67,37 +67,34 @@ def test_rotations_last_and_reach_who_uses_the_secret(shop: Shop) -> None:
 
 
 def rotate_all(shop: Shop) -> None:
-    """Key and certificate belong together: they change in the store, and a deploy brings both.
-
-    The key alone would end reverse_proxy, so that is taken back.
+    """A certificate is renewed for its key. A key alone would end reverse_proxy, and is taken back:
+    the two change in the store, and a deploy brings both.
     """
     moved(shop, {"postgres_password": 2}, lambda: shop.secretkit("rotate", "postgres_password"))
     moved(shop, {"staging_token": 2}, lambda: shop.secretkit("rotate", "staging_token"))
+    certificate = shop.run("./certificate.sh").encode()
+    renew = ("rotate", "revprox_cert", "-")
+    moved(shop, {"revprox_cert": 2}, lambda: shop.secretkit(*renew, value=certificate))
     unchanged(shop, lambda: shop.secretkit("rotate", "revprox_key", status=6))
 
     def pair() -> None:
         shop.secretkit("rotate", "revprox_key", "--engine", "local")
         certificate = shop.run("./certificate.sh").encode()
-        shop.secretkit("rotate", "revprox_cert", "-", "--engine", "local", value=certificate)
+        shop.secretkit(*renew, "--engine", "local", value=certificate)
         shop.deploy()
 
-    moved(shop, {"revprox_key": 3, "revprox_cert": 2}, pair)
-    # The next certificate for the same key goes by itself.
-    certificate = shop.run("./certificate.sh").encode()
-    renew = ("rotate", "revprox_cert", "-")
-    moved(shop, {"revprox_cert": 3}, lambda: shop.secretkit(*renew, value=certificate))
+    moved(shop, {"revprox_key": 3, "revprox_cert": 3}, pair)
 
 
 def roll_back_all(shop: Shop) -> None:
     """In another order than they came."""
     back = shop.secretkit
-    moved(shop, {"revprox_cert": 2}, lambda: back("rollback", "revprox_cert"))
     moved(shop, {"staging_token": 1}, lambda: back("rollback", "staging_token"))
     moved(shop, {"postgres_password": 1}, lambda: back("rollback", "postgres_password"))
 
     def pair() -> None:
-        back("rollback", "revprox_key", "--to", "1", "--engine", "local")
-        back("rollback", "revprox_cert", "--engine", "local")
+        for name in ("revprox_key", "revprox_cert"):
+            back("rollback", name, "--to", "1", "--engine", "local")
         shop.deploy()
 
     moved(shop, {"revprox_key": 1, "revprox_cert": 1}, pair)
