@@ -102,6 +102,20 @@ def swarm() -> Iterator[Engine]:
         yield found
 
 
+@contextlib.contextmanager
+def left_as_it_was(found: Engine) -> Iterator[None]:
+    """What is made meanwhile on a swarm is removed from it: services, then what they use."""
+    kinds = ("service", "secret", "config")
+    before = {kind: found.docker(kind, "ls", "--quiet").split() for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            made = set(found.docker(kind, "ls", "--quiet").split()) - set(before[kind])
+            if made:
+                found.docker(kind, "rm", *made)
+
+
 def named_engine() -> Engine:
     """The engine that DOCKER_HOST names, which may not be there."""
     need("engine", shutil.which("docker") is not None, "needs a docker client")

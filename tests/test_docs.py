@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sysconfig
@@ -13,7 +14,7 @@ import pytest
 
 from secretkit import Store
 from tests.docs import needed_programs, needs_swarm, run_console_blocks
-from tests.engine import swarm
+from tests.engine import left_as_it_was, swarm
 from tests.needs import need_program
 
 __all__ = ["swarm"]
@@ -48,10 +49,12 @@ def test_commands_of_a_page(
     }
     for program in needed_programs(page):
         need_program(program)
-    if needs_swarm(page):
-        engine = request.getfixturevalue("swarm")
-        env |= {**engine.environment(), "IMAGE": engine.image}
-    ran = run_console_blocks(page, workspace, env)
+    with contextlib.ExitStack() as stack:
+        if needs_swarm(page):
+            engine = request.getfixturevalue("swarm")
+            env |= {**engine.environment(), "IMAGE": engine.image}
+            stack.enter_context(left_as_it_was(engine))
+        ran = run_console_blocks(page, workspace, env)
     if page in {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}:
         assert ran > 5
 
