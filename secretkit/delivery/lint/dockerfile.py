@@ -14,13 +14,12 @@ from ..dockerfiles import Instruction, shipped, stages
 from ..findings import Finding, Place
 from ..shimmed import shimmed
 from .context import ignored, is_secret_file, secrets_beside
-from .names import credentials, is_plain, is_secret
+from .names import TYPO, credentials, is_plain, is_secret
 from .situation import Situation
 from .starting import starts
 
 _MOUNT = "give it to the build: RUN --mount=type=secret,id=NAME"
 _START = "read it from /run/secrets when the container starts"
-_TYPO = re.compile(r"/run/secret(?![\w.-])")
 _READS = re.compile(
     r"""(?:\b(?:cat|source|cp|head|tail|base64|install)|(?<!\S)\.|<)\s*(?:-\S+\s+)*["']?"""
     r"/run/secrets/(?P<name>[\w.-]+)"
@@ -65,7 +64,7 @@ def findings_of_dockerfile(path: str, text: str, folder: Path) -> list[Finding]:
 def _texts(here: Situation) -> Iterator[Finding]:
     """What the file itself holds: in git, in the image's configuration and in its history."""
     for one in here.stage.instructions:
-        for found in _TYPO.finditer(one.text):
+        for found in TYPO.finditer(one.text):
             yield Finding(
                 "run-secret-path",
                 Place(here.path, one.line_at(found.start())),

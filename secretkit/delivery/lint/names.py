@@ -25,6 +25,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+TYPO = re.compile(r"/run/secret(?![\w.-])")  # for /run/secrets
 _PATH = re.compile(r"(?:file:/)?(?:\.{0,2}|~|[A-Za-z]:)(?:/[\w.@+-]+)+/?")
 _PLACEHOLDER = re.compile(r"<.*>|\{\{.*\}\}|\[.*\]|\*+|\.{3,}|-|%\w|@\w+@", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+(?::?([-+?=])([^{}]*))?\}|\(|$)", re.DOTALL)

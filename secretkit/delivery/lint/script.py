@@ -24,9 +24,8 @@ from ..scripts.model import (
 )
 from ..scripts.reading import ScriptError, read
 from ..scripts.values import Values
-from .names import credentials, is_plain, is_secret
+from .names import TYPO, credentials, is_plain, is_secret
 
-_TYPO = re.compile(r"/run/secret(?![\w.-])")
 _SHELLS = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+(?:-\S+\s+)*)?(?:busybox\s+)?(?:ba|da|a|k|z)?sh\b")
 _IN_MEMORY = re.compile(r"/(?:dev|run|var/run|proc|sys)/|/dev/null")
 _ASSIGNS = {"export", "local", "readonly", "declare", "typeset"}
@@ -115,7 +114,7 @@ class _Check:
             for part in word.parts:
                 text = part.text if isinstance(part, Text) else ""
                 text = part.operator if isinstance(part, Variable) else text
-                for found in _TYPO.finditer(text):
+                for found in TYPO.finditer(text):
                     yield self.finding(
                         "run-secret-path",
                         line + text.count("\n", 0, found.start()),

@@ -11,11 +11,10 @@ from ..documents import Document, Node, SequenceNode, text
 from ..findings import Finding, Place
 from ..stack.model import KINDS
 from .context import is_secret_file
-from .names import credentials, is_plain, is_secret
+from .names import TYPO, credentials, is_plain, is_secret
 from .scope import Scope, inside, pairs, scalars
 
 _DEFAULT = re.compile(r"(?<!\$)\$\{(?P<name>\w+):?-(?P<default>[^{}]+)\}")
-_TYPO = re.compile(r"/run/secret(?![\w.-])")
 _PATH = re.compile(r"/run/secrets/(?P<name>[\w.-]*\w)(?![\w.${*?-]|\.)")
 # Files that a script looks for, and does without if they are missing.
 _TESTED = re.compile(r"-[defrs]\s+[\"']?/run/secrets/([\w.-]*\w)")
@@ -132,7 +131,7 @@ def _hidden(written: str) -> list[int]:
 
 def _typos(document: Document) -> Iterator[Finding]:
     for node in scalars(document.root):
-        for found in _TYPO.finditer(node.value):
+        for found in TYPO.finditer(node.value):
             yield Finding(
                 "run-secret-path",
                 inside(document, node, found.start()),
