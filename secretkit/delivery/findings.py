@@ -93,6 +93,11 @@ RULES: Mapping[str, Rule] = {
         "the shell form behind the shim",
         "A shell may stay in front of the program, and signals end there.",
     ),
+    "secret-in-health-log": Rule(
+        "error",
+        "a health check prints a secret",
+        "docker keeps what a check prints, and docker inspect shows it.",
+    ),
     "healthcheck-without-shim": Rule(
         "warning",
         "a health check reads what the shim sets",

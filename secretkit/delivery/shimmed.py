@@ -47,6 +47,15 @@ class Shimmed(NamedTuple):
         }
 
     @property
+    def files(self) -> list[str]:
+        """The files that --render and --keystore write."""
+        return [
+            argument.partition(",")[0].rpartition(":")[2]
+            for name, argument in self.options
+            if name in ("--render", "--keystore") and argument
+        ]
+
+    @property
     def all(self) -> bool:
         """Whether every secret becomes a variable, as far as the options say."""
         return "--env-all" in self.names or not self.names & (_PURPOSES | {"--no-env"})

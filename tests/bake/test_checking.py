@@ -162,6 +162,23 @@ def test_a_health_check_that_reads_the_environment() -> None:
     assert '"--env-all", "--"' in one(facts({"Healthcheck": HEALTH})).remedy
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        ["CMD", "cat", "/run/secrets/x"],
+        ["CMD-SHELL", "cat /run/secrets/x || exit 1"],
+        ["CMD", "cat", "/app/a.conf"],
+    ],
+)
+def test_a_health_check_that_prints_secrets(test: list[str]) -> None:
+    """docker inspect shows what it prints: a secret, or a file that the shim renders."""
+    table = {"render": [{"source": "/app/a.tmpl", "destination": "/app/a.conf"}]}
+    found = findings_of_image(facts({"Healthcheck": {"Test": test}}, table=table))
+    assert "secret-in-health-log" in [one.rule for one in found]
+    quiet = facts({"Healthcheck": {"Test": ["CMD", "test", "-s", test[1]]}}, table=table)
+    assert "secret-in-health-log" not in rules(quiet)
+
+
 def test_a_health_check_in_the_image_s_own_shell() -> None:
     """The shell stays; what may be a value is not repeated."""
     config: dict[str, Any] = {"Shell": ["/bin/sh", "-e", "-c"]}

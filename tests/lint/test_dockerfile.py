@@ -73,6 +73,7 @@ HITS = [
     ("shim-user-needs-root", 2, f'FROM a\nUSER app\nENTRYPOINT [{SHIM}, "--user", "x", "--", "a"]'),
     ("shim-not-compiled", 2, f'FROM a\nCOPY shim /opt/secretkit\nENTRYPOINT [{SHIM}, "--", "app"]'),
     ("cmd-shell-form", 3, f'FROM a\nENTRYPOINT [{SHIM}, "--"]\nCMD app --serve'),
+    ("secret-in-health-log", 2, "FROM a\nHEALTHCHECK CMD cat /run/secrets/db-password"),
     (
         "healthcheck-without-shim",
         3,

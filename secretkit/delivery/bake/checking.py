@@ -10,11 +10,13 @@ from typing import NamedTuple
 from secretkit.errors import SecretkitError
 
 from ..findings import Finding, Place
+from ..healthchecks import findings_of_check
 from ..lint.names import credentials, is_plain, is_secret
 from ..lint.script import findings_of_script
 from ..shim import LAUNCHER
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
+from .options import entries
 from .recipe import SHIM, Recipe, Wish
 
 _ROOT = re.compile(r"^[^#\n]*?\b(gosu|su-exec|setpriv|runuser|chown|chroot)\s", re.MULTILINE)
@@ -165,12 +167,16 @@ def _scripts(facts: Facts) -> Iterator[Finding]:
 
 
 def _health(facts: Facts) -> Iterator[Finding]:
-    """A health check that reads what only the shim sets."""
+    """A health check that prints secrets, or reads what only the shim sets."""
     check = facts.image.healthcheck
     kind, *words = check.get("Test") or ["NONE"]
     if kind == "CMD-SHELL":
         words = [*(facts.image.shell or ("/bin/sh", "-c")), *words]
-    if kind not in ("CMD", "CMD-SHELL") or shimmed(words) or shell_form(words) is None:
+    if kind not in ("CMD", "CMD-SHELL"):
+        return
+    written = {one.destination for one in entries(facts.wish.options, facts.wish.table)}
+    yield from findings_of_check(words, "HEALTHCHECK", Place(facts.image.name), written)
+    if shimmed(words) or shell_form(words) is None:
         return
     used = {name for pair in _USED.findall(words[-1]) for name in pair if name}
     used -= facts.image.env.keys()

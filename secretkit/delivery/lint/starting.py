@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ..dockerfiles import Instruction
-from ..findings import Finding
+from ..findings import Finding, Place
+from ..healthchecks import findings_of_check
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .names import is_secret
 from .situation import Situation
@@ -27,6 +28,7 @@ def starts(here: Situation) -> Iterator[Finding]:
                 'write it with double quotes: ["program", "argument"]',
             )
     shim = shimmed(entrypoint.words) if entrypoint else None
+    yield from _output(here, shim)
     if entrypoint is None or shim is None:
         return
     if entrypoint.listed is None:
@@ -76,6 +78,21 @@ def starts(here: Situation) -> Iterator[Finding]:
     yield from _health(here, shim)
 
 
+def _output(here: Situation, shim: Shimmed | None) -> Iterator[Finding]:
+    """What HEALTHCHECK prints; files that the shim's options write hold values."""
+    health, _ = here.last("HEALTHCHECK")
+    if health:
+        place = Place(here.path, health.line)
+        yield from findings_of_check(
+            _words(health), "HEALTHCHECK", place, shim.files if shim else ()
+        )
+
+
+def _words(health: Instruction) -> list[str]:
+    """The command line of a health check."""
+    return ["/bin/sh", "-c", health.command] if health.listed is None else health.listed
+
+
 def _looks_listed(one: Instruction) -> bool:
     return one.listed is None and re.match(r"""\[(?! )[^]]*,|\[ ?['"]""", one.command) is not None
 
@@ -102,7 +119,7 @@ def _health(here: Situation, shim: Shimmed) -> Iterator[Finding]:
     health, _ = here.last("HEALTHCHECK")
     if health is None:
         return
-    words = ["/bin/sh", "-c", health.command] if health.listed is None else health.listed
+    words = _words(health)
     if shimmed(words) or words[-2:-1] != ["-c"]:
         return
     known = {name for stage in here.line_of for one in stage.all("ENV") for name, _, _ in one.pairs}

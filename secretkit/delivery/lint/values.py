@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..documents import Document, Node, SequenceNode, text
 from ..findings import Finding, Place
+from ..healthchecks import findings_of_check
 from ..stack.model import KINDS
 from .context import is_secret_file
 from .names import TYPO, credentials, is_plain, is_secret
@@ -36,6 +37,7 @@ def values(scope: Scope) -> Iterator[Finding]:
         yield from _labels(document, document.get(node, "deploy", "labels"))
         for path in _COMMANDS:
             yield from _text(document, document.get(node, *path), f"`{path[0]}`")
+        yield from _check(document, document.get(node, "healthcheck", "test"), service.name)
         yield from _env_files(scope, document, document.get(node, "env_file"))
         if scope.swarm:
             yield from _binds(scope, document, document.get(node, "volumes"))
@@ -117,6 +119,18 @@ def _text(document: Document, node: Node | None, what: str) -> Iterator[Finding]
                 "let the program read a file below /run/secrets; `secretkit bake` makes files and"
                 " variables of secrets",
             )
+
+
+def _check(document: Document, node: Node | None, service: str) -> Iterator[Finding]:
+    """What a health check prints: a text is for a shell, a list says what it is for."""
+    written = text(node)
+    listed = [text(one) or "" for one in document.items(node)]
+    kind, *words = ["CMD-SHELL", written] if written else listed or ["NONE"]
+    if node is not None and words and kind in ("CMD", "CMD-SHELL"):
+        words = [one.replace("$$", "$") for one in words]
+        given = words if kind == "CMD" else ["/bin/sh", "-c", *words]
+        whose = f"the health check of {service}"
+        yield from findings_of_check(given, whose, document.place(node))
 
 
 def _hidden(written: str) -> list[int]:
