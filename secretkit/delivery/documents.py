@@ -39,7 +39,11 @@ if yaml.__with_libyaml__:
 
 LARGEST = 4 << 20  # bytes of a file
 TRUE = ("true", "yes", "on", "y")  # in lower case
-_QUOTED = re.compile(r""" (['"]).*\1""", re.DOTALL)
+# What a reader's message quotes, unless that is a sign of YAML or the name of a part of it.
+_QUOTED = re.compile(r""" (['"])(?!(?:[][,:{}?!>-]|<[a-z ]+>)\1).*\1""", re.DOTALL)
+# Where the shell of the user puts a pipe that stands for a file; another would never end.
+_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+_HINT = "see this line and the one before: a quote, a bracket, the indentation"
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
 
@@ -124,14 +128,11 @@ def read(path: str, content: bytes | None = None) -> Document:
     Raises UsageError, which names file, line and column, for what is not one YAML document.
     """
     if content is None:
-        try:
-            with Path(path).open("rb") as file:
-                content = file.read(LARGEST + 1)
-        except OSError as error:
-            reason = (error.strerror or "I/O error").lower()
-            raise UsageError(f"{path}: cannot be read, {reason}") from None
+        content = _content(path)
     if len(content) > LARGEST:
-        raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
+        raise UsageError(
+            f"{path}: larger than {LARGEST >> 20} MiB", hint="name a stack or compose file"
+        )
     place = Place(path)
     try:
         written = _decoded(content)
@@ -150,7 +151,23 @@ def read(path: str, content: bytes | None = None) -> Document:
     else:
         _check_keys(found)
         return found
-    raise UsageError(f"{place}: not YAML: {problem}")
+    raise UsageError(f"{place}: not YAML: {problem}", hint=_HINT)
+
+
+def _content(path: str) -> bytes:
+    """The beginning of a file, up to what is too large."""
+    try:
+        if Path(path).is_fifo() and not path.startswith(_PIPES):
+            reason = "a pipe"
+        else:
+            with Path(path).open("rb") as file:
+                return file.read(LARGEST + 1)
+    except OSError as error:
+        reason = (error.strerror or "I/O error").lower()
+    except ValueError:
+        reason = "no name of a file"
+    hint = "paths are relative to the current folder, in a file to that file's folder"
+    raise UsageError(f"{path}: cannot be read, {reason}", hint=hint)
 
 
 def _decoded(content: bytes) -> str:
@@ -187,5 +204,8 @@ def _check_keys(document: Document) -> None:
                 if not isinstance(key, ScalarNode):
                     continue
                 if (key.tag, key.value) in keys:
-                    raise UsageError(f"{document.place(key)}: a key that is there already")
+                    raise UsageError(
+                        f"{document.place(key)}: a key that is there already",
+                        hint="write it once: docker's readers differ about which of them counts",
+                    )
                 keys.add((key.tag, key.value))

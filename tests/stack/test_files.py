@@ -267,7 +267,7 @@ def test_a_file_with_a_changed_word_keeps_its_folder(
 
 
 BROKEN = {
-    "a: [1, 2\n": "f.yml:2:1: not YAML",
+    "a: [1, 2\n": "f.yml:2:1: not YAML: did not find expected ',' or ']'",
     "a: {b: 1\nc: 2": "f.yml:2:2: not YAML",
     "services:\n\tweb: 1": "f.yml:2:1: not YAML",
     "a: 1\n---\nb: 2": "f.yml:2:1: not YAML",
