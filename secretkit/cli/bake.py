@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,7 @@ def bake(
 
     for tag in tags:
         check_tag(tag)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is on the engine is removed
     wish = Wish(
         tuple(options), app.project.entrypoint if from_project else {}, tuple(map(_folder, tmpfs))
     )

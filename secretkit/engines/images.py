@@ -12,17 +12,21 @@ import json
 import posixpath
 import re
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from docker.utils import parse_repository_tag
 
-from ..errors import EngineError, NotFoundError, UsageError
+from ..errors import EngineError, EngineUnreachableError, NotFoundError, UsageError
 from .endpoints import endpoints
 from .managers import Managers
 
 LARGEST = 1 << 20  # bytes of a file that is read
+_PATIENCE = 10.0  # seconds, for a command that is run
+LABEL = "secretkit.throw-away"  # of a container that is removed at once
 # Bits of Go's io/fs.FileMode, which the engine speaks of.
 _FOLDER, _LINK, _NO_FILE = 1 << 31, 1 << 27, 0x8F28 << 16
 
@@ -76,7 +80,8 @@ class Images:
             yield Files(self._engine, container)
 
     def run(self, image_id: str, command: Sequence[str]) -> int | None:
-        """The exit status of a command in a throw-away container; None if it does not start.
+        """The exit status of a command in a throw-away container; None if it does not start, or
+        does not end in ten seconds.
 
         It has no network, a read-only root, and none of the image's own ENTRYPOINT.
         """
@@ -85,7 +90,12 @@ class Images:
                 self._engine.post(f"/containers/{container}/start", None)
             except EngineError:
                 return None  # no such file, for another machine, no permission
-            return int(self._engine.post(f"/containers/{container}/wait", None)["StatusCode"])
+            deadline = time.monotonic() + _PATIENCE
+            while (state := self._engine.read(f"/containers/{container}/json")["State"])["Running"]:
+                if time.monotonic() > deadline:
+                    return None
+                time.sleep(0.02)
+            return int(state["ExitCode"])
 
     def build(self, context: bytes, step: Callable[[int, int], None] | None = None) -> str:
         """The id of the image that a context (a tar with a Dockerfile) makes; it has no name yet.
@@ -124,20 +134,27 @@ class Images:
 
     @contextlib.contextmanager
     def _container(self, image_id: str, command: Sequence[str]) -> Iterator[str]:
-        """A container that is created and removed, with the volumes that its image asks for."""
+        """A container that is created and removed, with the volumes that its image asks for.
+
+        Both in a thread, which an interrupt does not reach: no answer with an id is lost.
+        """
         body = {
             "Image": image_id,
+            "Labels": {LABEL: ""},
             "Entrypoint": list(command),
             "Cmd": [],
             "NetworkDisabled": True,
             "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": {"NetworkMode": "none", "ReadonlyRootfs": True},
         }
-        container = self._engine.post("/containers/create", body)["Id"]
-        try:
-            yield container
-        finally:
-            self._engine.delete(f"/containers/{container}?v=1&force=1")
+        with ThreadPoolExecutor(1) as thread:
+            made = thread.submit(self._engine.post, "/containers/create", body)
+            try:
+                yield made.result()["Id"]
+            finally:
+                if made.exception() is None:
+                    path = f"/containers/{made.result()['Id']}?v=1&force=1"
+                    thread.submit(self._engine.delete, path).result()
 
 
 class Files:
@@ -151,24 +168,30 @@ class Files:
     def stat(self, path: str) -> Entry | None:
         """What an absolute path leads to, through links inside the image's root; None: nothing.
 
-        A link that leads nowhere is "other".
+        A link that leads nowhere, or to itself, is "other".
         """
         if path not in self._known:
             self._known[path] = self._stat(path)
         return self._known[path]
 
     def _stat(self, path: str) -> Entry | None:
+        folder, name = posixpath.split(path)
+        above = self.stat(folder) if name else None
+        if name and (above is None or above.kind != "folder"):
+            return None
         try:
             headers = self._engine.head(self._archive, {"path": path})
         except NotFoundError:
             return None
+        except EngineUnreachableError:
+            if not self._is_loop(path):
+                raise
+            return Entry(path, "other", 0, 0)
         told = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
         mode = told["mode"]
         if mode & _LINK:
             target = told["linkTarget"]  # the engine has followed every link
             return self.stat(target) or Entry(target, "other", 0, 0)
-        folder, name = posixpath.split(path)
-        above = self.stat(folder) if name else None
         kind: Literal["file", "folder", "other"] = "other" if mode & _NO_FILE else "file"
         return Entry(
             posixpath.join(above.path, name) if above else path,
@@ -176,6 +199,14 @@ class Files:
             mode & 0o777,
             told["size"],
         )
+
+    def _is_loop(self, path: str) -> bool:
+        """Whether a path's links lead to each other: status 500, and only GET says why."""
+        try:
+            self._engine.stream(self._archive, {"path": path}).close()
+        except EngineUnreachableError as error:
+            return re.search(r"too many (?:links|levels of symbolic links)", str(error)) is not None
+        return False
 
     def read(self, path: str) -> bytes | None:
         """The content of the file that `path` leads to; None if it is no file, or over 1 MiB."""

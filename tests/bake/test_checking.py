@@ -80,6 +80,17 @@ def test_no_python() -> None:
     assert (found.rule, found.remedy) == ("no-python", "RUN apk add python3")
 
 
+def test_a_python_that_will_not_do() -> None:
+    """Each is named, with the reason as bake has it."""
+    given = facts(python=None)
+    unfit = {"/bin/python3": "is 3.5", "/usr/bin/python3": "has no json (python3-minimal?)"}
+    found = one(given._replace(search=Search(None, unfit)))
+    assert found.message == (
+        "there is no Python 3.6 or later: /bin/python3 is 3.5, "
+        "/usr/bin/python3 has no json (python3-minimal?)"
+    )
+
+
 def test_what_bake_refuses() -> None:
     """The error of bake is a finding."""
     shimmed = {"Entrypoint": ["python3", "/opt/secretkit/secretkit-entrypoint", "--", "a"]}

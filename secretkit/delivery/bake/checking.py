@@ -82,10 +82,7 @@ def _platform(facts: Facts) -> Iterator[Finding]:
             f"bake it on an engine for {image.architecture}",
         )
     if facts.search.python is None:
-        seen = ", ".join(
-            f"{path} is {version}" if version else f"{path} does not run"
-            for path, version in facts.search.unfit.items()
-        )
+        seen = facts.search.seen
         yield _finding(
             facts,
             "no-python",

@@ -114,6 +114,11 @@ class Search(NamedTuple):
     python: Python | None
     unfit: Mapping[str, str]  # path: why it will not do
 
+    @property
+    def seen(self) -> str:
+        """What was found and will not do, with the reasons; empty if there was nothing."""
+        return ", ".join(f"{path} {reason}" for path, reason in self.unfit.items())
+
 
 def find_python(images: Images, image: Image, files: Files) -> Search:
     """The Python to start the shim with: the first that runs and is new enough.
@@ -172,9 +177,8 @@ def remedy(files: Files) -> str:
 
 def missing_python(image: Image, search: Search, files: Files) -> NotFoundError:
     """The error of an image without a Python that will do, with the remedy."""
-    seen = ", ".join(f"{path} {reason}" for path, reason in search.unfit.items())
     return NotFoundError(
         f"no Python 3.{OLDEST} or later in {image.name} ({image.architecture})"
-        + (f": {seen}" if seen else ""),
+        + (f": {search.seen}" if search.seen else ""),
         hint=f"in the Dockerfile that {image.name} is made by: {remedy(files)}",
     )
