@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Instruction(NamedTuple):
 
     def line_at(self, offset: int) -> int:
         """The line where this letter of the text stands."""
-        return max(line for start, line in self.starts if start <= offset)
+        return self.starts[bisect_right(self.starts, offset, key=lambda one: one[0]) - 1][1]
 
     @property
     def arguments(self) -> str:
@@ -102,6 +103,7 @@ def instructions(text: str) -> Iterator[Instruction]:
     # Not splitlines(), which knows more ends of a line than the builder.
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(lines)
+    ends = _Ends(lines)
     number = 0
     while number < len(lines):
         first = number
@@ -121,7 +123,7 @@ def instructions(text: str) -> Iterator[Instruction]:
         rest = logical[at:].rstrip()
         places = [(max(0, start - at), line) for start, line in starts]
         if word.upper() in ("RUN", "COPY", "ADD"):
-            rest, places, number = _documents(rest, places, lines, number)
+            rest, places, number = _documents(rest, places, ends, number)
         before = [line for start, line in places if start == 0] or [first + 1]
         after = [place for place in places if place[0] > 0]
         if word.upper() in _KNOWN:  # what else stands there may be anything, and stops a build
@@ -141,24 +143,44 @@ def stages(text: str) -> list[Stage]:
     return [Stage(name, base, tuple(held)) for name, base, held in found]
 
 
-def shipped(all_stages: Sequence[Stage]) -> list[Stage]:
+def parents(all_stages: Sequence[Stage]) -> list[int | None]:
+    """By stage, the number of the one that it is built from; None: an image that is none of them.
+
+    Only a stage above has a name already.
+    """
+    known: dict[str, int] = {}
+    found: list[int | None] = []
+    for number, stage in enumerate(all_stages):
+        found.append(known.get(stage.base.lower()))
+        known[stage.name] = number
+    return found
+
+
+def lineage(all_stages: Sequence[Stage], above: Sequence[int | None], number: int) -> list[Stage]:
+    """The stages that one is built from, with their parents in `above`; itself the last."""
+    found: list[Stage] = []
+    at: int | None = number
+    while at is not None:
+        found.append(all_stages[at])
+        at = above[at]
+    return found[::-1]
+
+
+def shipped(all_stages: Sequence[Stage]) -> set[int]:
     """The stages whose layers somebody gets: those that no other takes files from, and their bases.
 
     One that others only copy from leaves its layers in the builder's cache.
     """
-    names = {stage.name: stage for stage in all_stages}
-    names |= {str(number): stage for number, stage in enumerate(all_stages)}
+    above = parents(all_stages)
     copied = {source.lower() for stage in all_stages for source in _sources(stage)}
-    based = {stage.base.lower() for stage in all_stages}
-    chosen: list[Stage] = []
+    chosen: set[int] = set()
     for number, stage in enumerate(all_stages):
-        if {stage.name, str(number)} & (copied | based) and stage is not all_stages[-1]:
-            continue
-        at: Stage | None = stage
+        used = number in above or not copied.isdisjoint((stage.name, str(number)))
+        at = number if not used or number == len(all_stages) - 1 else None
         while at is not None and at not in chosen:
-            chosen.append(at)
-            at = names.get(at.base.lower())
-    return [stage for stage in all_stages if stage in chosen]
+            chosen.add(at)
+            at = above[at]
+    return chosen
 
 
 def unquoted(word: str) -> str:
@@ -217,17 +239,39 @@ def _logical(lines: list[str], number: int, escape: str) -> tuple[str, list[tupl
     return text, starts, number
 
 
+class _Ends:
+    """The lines of a file, and where one that ends a here-document stands next."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.at: dict[str, list[int]] | None = None
+
+    def after(self, number: int, end: str, *, tabs: bool) -> int | None:
+        """The first line from `number` on that is `end`, with tabs before it if they may be."""
+        if self.at is None:
+            self.at = {}
+            for at, line in enumerate(self.lines):
+                self.at.setdefault(line.lstrip("\t"), []).append(at)
+        found = self.at.get(end, [])
+        for at in found[bisect_left(found, number) :]:
+            if tabs or self.lines[at] == end:
+                return at
+        return None
+
+
 def _documents(
-    text: str, starts: list[tuple[int, int]], lines: list[str], number: int
+    text: str, starts: list[tuple[int, int]], ends: _Ends, number: int
 ) -> tuple[str, list[tuple[int, int]], int]:
     """`text` with its here-documents after it; one without an end is none."""
+    parts, length, places = [text], len(text), list(starts)
     for tabs, _, end in _DOCUMENT.findall(text):
-        rest = [line.lstrip("\t") if tabs else line for line in lines[number:]]
-        if end not in rest:
+        last = ends.after(number, end, tabs=bool(tabs))
+        if last is None:
             break
-        for line in rest[: rest.index(end)]:
-            number += 1
-            starts = [*starts, (len(text) + 1, number)]
-            text += f"\n{line}"
-        number += 1
-    return text, starts, number
+        for at in range(number, last):
+            line = ends.lines[at].lstrip("\t") if tabs else ends.lines[at]
+            places.append((length + 1, at + 1))
+            parts.append(line)
+            length += len(line) + 1
+        number = last + 1
+    return "\n".join(parts), places, number

@@ -154,6 +154,11 @@ RULES: Mapping[str, Rule] = {
         "a command of a script that [entrypoint] has no key for",
         "What it does is not done any more, unless you do it elsewhere.",
     ),
+    "almost-the-same": Rule(
+        "note",
+        "the table does almost what the script does",
+        "Where a secret or the image is of that kind, the program gets something else.",
+    ),
     "needless-init": Rule(
         "note",
         "an init in front of the program",
@@ -243,7 +248,7 @@ RULES: Mapping[str, Rule] = {
     "unreadable-file": Rule(
         "error",
         "a file that cannot be read as what it is",
-        "Nothing in it was checked, and docker refuses it too.",
+        "Nothing in it was checked, and docker may refuse it too.",
     ),
     # Compose files
     "ignored-by-compose": Rule(

@@ -215,8 +215,6 @@ RUN powershell -Command `
 COPY a.txt C:\\run\\
 """,
     "Windows' line ends": "# escape=`\r\nFROM a\r\nRUN x `\r\n  y\r\nENV A=b\u2028ARG TOKEN\r\n",
-    "nothing": "",
-    "no FROM": "ENV DB_PASSWORD=x",
 }
 
 
@@ -307,3 +305,39 @@ def test_long_lines_take_no_long_time(unit: str) -> None:
     began = time.process_time()
     found(f"FROM a\nRUN --mount=type=secret,id=a {unit * (100_000 // len(unit))}")
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a AS s0\n" + "".join(f"FROM s{n} AS s{n + 1}\nRUN x\n" for n in range(999)),
+        "FROM a\nENV " + " \\\n".join(f"A{n}_TOKEN=b" for n in range(15_000)),
+        "FROM a\nRUN " + " && \\\n".join(["cat /run/secrets/x > y"] * 9_000),
+        "FROM a\nRUN <<E\n" + "cat /run/secrets/x\n" * 12_000 + "E\n",
+        "FROM a\n" + "RUN <<E\na\n" * 20_000,
+    ],
+    ids=lambda text: text[7:20],
+)
+def test_long_files_take_no_long_time(text: str) -> None:
+    """Each line is looked at once, whatever it hangs together with."""
+    assert 7_000 < len(text) < 1 << 18
+    began = time.process_time()
+    assert ("unreadable-file", 0) not in found(text)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "RUN x\n", "\ufffd bad\0", "FROM a\n" * 1001, "FROM a\n" + "#\n" * (1 << 17)]
+)
+def test_what_is_no_dockerfile_is_told(text: str) -> None:
+    """Nothing in it was checked."""
+    assert found(text) == [("unreadable-file", 0)]
+
+
+def test_a_stage_is_built_from_one_above_it() -> None:
+    """A name that comes again below means the stage that was above."""
+    text = f'FROM a AS b\nENTRYPOINT [{SHIM}, "--"]\nFROM b AS b\nCMD x --serve\n'
+    assert ("cmd-shell-form", 4) in found(text)
+    assert found("FROM b AS b\nFROM c AS b\nFROM b AS d\nARG X_TOKEN\n") == [
+        ("secret-build-argument", 4)
+    ]

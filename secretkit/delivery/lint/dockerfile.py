@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..dockerfiles import Instruction, shipped, stages
+from ..dockerfiles import Instruction, lineage, parents, shipped, stages
 from ..findings import Finding, Place
 from ..shimmed import shimmed
 from .context import ignored, is_secret_file, secrets_beside
@@ -38,27 +38,34 @@ _RENDERS = re.compile(
 _REMOVED = re.compile(r"\b(?:rm|shred|unset|delete)\b")
 # Certificates and the public half of keys.
 _PUBLIC = re.compile(r"\.(?:crt|cer|pub)$|ca-certificates|[._-]pub(?:lic)?\b")
+_LARGEST = 1 << 18  # letters of a file
+_STAGES = 1000
 _PASSING = ("/tmp/", "/dev/", "/run/", "/var/run/")  # noqa: S108 - what is not kept
 
 
 def findings_of_dockerfile(path: str, text: str, folder: Path) -> list[Finding]:
     """What is wrong in a Dockerfile. `folder` is the context that it is built with."""
+    if len(text) > _LARGEST:
+        return [_unread(path, f"longer than {_LARGEST >> 10} KiB")]
     everything = stages(text)
-    names = {stage.name: stage for stage in everything}
-    sent = shipped(everything)
-    bases = {stage.base.lower() for stage in everything}
+    if not everything:
+        return [_unread(path, "there is no FROM in it")]
+    if len(everything) > _STAGES:
+        return [_unread(path, f"more than {_STAGES} stages")]
+    above, sent = parents(everything), shipped(everything)
     found: list[Finding] = []
-    for stage in everything:
-        line_of = [stage]
-        while line_of[0].base.lower() in names and names[line_of[0].base.lower()] not in line_of:
-            line_of.insert(0, names[line_of[0].base.lower()])
-        here = Situation(path, stage, line_of)
+    for number, stage in enumerate(everything):
+        here = Situation(path, stage, [stage])
         found += [*_texts(here), *_runs(here)]
-        if stage in sent:
+        if number in sent:
             found += [*_arguments(here), *_files(here, folder)]
-        if stage in sent and stage.name not in bases:
-            found += starts(here)
+        if number in sent and number not in above:
+            found += starts(here._replace(line_of=lineage(everything, above, number)))
     return sorted(set(found), key=lambda one: (one.place.line, one.rule, one.message))
+
+
+def _unread(path: str, reason: str) -> Finding:
+    return Finding("unreadable-file", Place(path), reason, "if it is no Dockerfile, rename it")
 
 
 def _texts(here: Situation) -> Iterator[Finding]:
@@ -135,7 +142,7 @@ def _runs(here: Situation) -> Iterator[Finding]:
         removed = max((one.start() for one in _REMOVED.finditer(script)), default=0)
         for found in _WRITTEN.finditer(script) if mounted else ():
             to = next((text for text in found.groups() if text), "").strip("\"'")
-            gone = removed > found.end() and to.rsplit("/", 1)[-1] in script[found.end() :]
+            gone = removed > found.end() and script.rfind(to.rsplit("/", 1)[-1]) >= found.end()
             if not (gone or to.startswith(_PASSING) or _PUBLIC.search(to)):
                 yield Finding(
                     "secret-in-layer",
