@@ -176,6 +176,16 @@ def test_templates(ground: Ground) -> None:
     assert said == ground.run(baked).splitlines()
 
 
+def test_files_on_a_disk(ground: Ground) -> None:
+    """Their folders are made, and those of any user of the image."""
+    ground.cli.write("t.json", '["<<db-password>>"]\n')
+    words = ("--allow-disk", "--render", "t.json:/new/x/y.json", "--render", "t.json:/app/y.json")
+    for user in ("USER 0", "USER 1000"):
+        image = ground.image("WORKDIR /new", user, 'CMD ["cat", "/new/x/y.json"]')
+        baked = ground.baked(image, *(words if user == "USER 0" else words[:3]))
+        assert json.loads(ground.run(baked)) == [VALUE]
+
+
 def test_an_image_without_shell_and_accounts(ground: Ground) -> None:
     """The build needs neither /bin/sh nor an entry for root."""
     remove = "import os; os.remove('/bin/sh'); os.remove('/etc/passwd'); os.remove('/etc/group')"

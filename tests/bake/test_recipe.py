@@ -13,7 +13,7 @@ from secretkit.delivery.bake import context, dockerfile
 from secretkit.delivery.bake import image as image_facts
 from secretkit.delivery.bake.image import Python
 from secretkit.delivery.bake.options import Option, check, split
-from secretkit.delivery.bake.recipe import Recipe, Wish, decide
+from secretkit.delivery.bake.recipe import Recipe, Step, Wish, decide
 from secretkit.engines.images import Entry, check_tag
 from secretkit.errors import ConflictError, NotFoundError, SecretkitError, UsageError
 
@@ -161,6 +161,45 @@ def test_destinations_in_memory_stay() -> None:
     assert (moved(in_place), links(in_place)) == ({"/etc/t": "/etc/secretkit/originals/etc/t"}, {})
 
 
+def test_folders_of_memory_are_empty_at_a_start() -> None:
+    """What is below a folder in one is refused; which folder that is, links are followed for."""
+    for words, tmpfs in (("a:/run/app/x", "/run"), ("a:/run/app", "/run/app/")):
+        with pytest.raises(UsageError, match="is empty when a container starts"):
+            recipe("--render", words, tmpfs=[tmpfs])
+    linked = {"/var/run": "/run"}
+    for words, tmpfs in (("a:/run/app/x", "/var/run/app"), ("a:/var/run/app/x", "/run/app")):
+        assert (
+            links(recipe("--render", words, tmpfs=[tmpfs], files=["/run/is"], links=linked)) == {}
+        )
+
+
+def test_folders_for_files_on_a_disk() -> None:
+    """Those that are missing are made, at the place that links lead to, and can be written to."""
+    words = ("--render", "a:/link/x/y/a", "--allow-disk")
+    there = {"files": ["/srv/is"], "links": {"/link": "/srv"}}
+    (step,) = recipe(*words, **there).steps  # type: ignore[arg-type]
+    assert step == Step(folder="/srv/x/y")
+    (step,) = recipe(*words, config={"User": "app"}, **there).steps  # type: ignore[arg-type]
+    assert step == Step(folder="/srv/x/y", mode=0o1777)
+    assert recipe("--render", "a:/srv/a", "--allow-disk", files=["/srv/is"]).steps == ()
+    in_the_way = {"files": ["/srv/is"], "links": {"/etc/a": "/srv/is"}}
+    (step,) = recipe("--render", "a:/etc/a", "--allow-disk", **in_the_way).steps  # type: ignore[arg-type]
+    assert step == Step(folder="/etc", removed="/etc/a")
+
+
+def test_a_template_that_the_shim_would_not_read() -> None:
+    """It is as large as the shim takes them, also one of the image."""
+    image = image_facts.of("app:1", {"Id": "sha256:1"})
+    wish = Wish((Option("--render", "/big:/x"),))
+    python = Python("/usr/bin/python3", "3.11")
+
+    def look(path: str) -> Entry | None:
+        return Entry(path, "file", 0o644, (1 << 20) + 1) if path == "/big" else None
+
+    with pytest.raises(UsageError, match="larger than 1 MiB"):
+        decide(image, python, wish, look)
+
+
 def test_names_in_memory_differ() -> None:
     """Each destination has a file of its own; its name keeps the end that tells the format."""
     words = [
@@ -198,6 +237,17 @@ def test_the_higher_level_keeps_its_destination() -> None:
         ("--render a:/x/../y", {}, UsageError),
         ("--render a:/x/", {}, UsageError),
         ("--render a:/etc", {}, UsageError),
+        ("--render a:/etc/passwd/x", {}, UsageError),
+        ("--render a:/etc/passwd/x/y", {}, UsageError),
+        ("--render a:/usr/bin/python3", {}, UsageError),
+        ("--render a:/bin/python3", {}, UsageError),
+        ("--render a:/usr/bin/python3 --allow-disk", {}, UsageError),
+        ("--render a:/opt/secretkit/x", {}, UsageError),
+        ("--render a:/etc/secretkit/entrypoint.json", {}, UsageError),
+        ("--render a:/proc/x --allow-disk", {}, UsageError),
+        ("--render a:/data/sub/x --allow-disk", {"Volumes": {"/data": {}}}, ConflictError),
+        ("--render a:/vl/sub/x", {"Volumes": {"/data": {}}}, ConflictError),
+        ("--render a:/data/x", {"Volumes": {"/vl": {}}}, ConflictError),
     ],
 )
 def test_what_cannot_be_baked(
@@ -205,7 +255,12 @@ def test_what_cannot_be_baked(
 ) -> None:
     """Volumes, a shim that is there already, places where no file can be."""
     with pytest.raises(error):
-        recipe(*words.split(), config=config, files=["/etc/passwd"])
+        recipe(
+            *words.split(),
+            config=config,
+            files=["/etc/passwd", "/usr/bin/python3", "/data/is"],
+            links={"/vl": "/data", "/bin": "/usr/bin"},
+        )
 
 
 def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
@@ -225,7 +280,8 @@ def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
     for name in (*closed, "../file", "out", "in"):
         with pytest.raises(UsageError, match="cannot be a template"):
             context.read_templates(project, [name], private)
-    for name in ("nope", "conf"):
+    (project / "circle").symlink_to("circle")
+    for name in ("nope", "conf", "circle", "zero\0byte"):
         with pytest.raises(NotFoundError, match="no template"):
             context.read_templates(project, [name], private)
     (project / "conf" / "file").write_bytes(b"x" * (1 << 20) + b"x")

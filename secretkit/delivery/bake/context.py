@@ -17,12 +17,10 @@ from secretkit.project.reading import DEV_FOLDER
 
 from .. import shim
 from . import dockerfile
-from .recipe import Recipe
+from .recipe import LARGEST, Recipe
 
 if TYPE_CHECKING:
     from secretkit.engines.images import Images
-
-_LARGEST = 1 << 20  # bytes of a template, as the shim takes it
 
 
 def read_templates(
@@ -37,7 +35,10 @@ def read_templates(
     closed = [path.resolve() for path in private]
     found = {}
     for name in names:
-        path = (root / name).resolve()
+        try:
+            path = (root / name).resolve()
+        except (RuntimeError, ValueError):  # links in a circle; a zero byte
+            raise NotFoundError(f"no template {name} in {folder}") from None
         among_secrets = {STORE_FOLDER, DEV_FOLDER} & {*path.parts} or any(
             path.is_relative_to(one) for one in closed
         )
@@ -52,8 +53,9 @@ def read_templates(
                 f"no template {name} in {folder}",
                 hint="for a file of the image write its absolute path",
             )
-        found[name] = path.read_bytes()
-        if len(found[name]) > _LARGEST:
+        with path.open("rb") as file:
+            found[name] = file.read(LARGEST + 1)
+        if len(found[name]) > LARGEST:
             raise UsageError(f"the template {name} is larger than 1 MiB")
     return found
 

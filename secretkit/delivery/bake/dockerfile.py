@@ -80,6 +80,8 @@ def _step(python: str, step: Step) -> str:
         ]
     if step.folder:
         lines.append(f"os.makedirs({step.folder!a}, exist_ok=True)")
+    if step.mode:
+        lines.append(f"os.chmod({step.folder!a}, 0o{step.mode:o})")
     if step.removed:
         lines.append(f"os.remove({step.removed!a})")
     if step.link:

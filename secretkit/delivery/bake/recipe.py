@@ -25,6 +25,7 @@ TEMPLATES = "/etc/secretkit/templates"  # of the project
 ORIGINALS = "/etc/secretkit/originals"  # of the image, moved out of the way
 # A tmpfs of mode 1777 in every container, also with a read-only root (moby, oci/defaults.go).
 MEMORY = "/dev/shm"  # noqa: S108 - in the image
+LARGEST = 1 << 20  # bytes of a template, as the shim takes it
 Look = Callable[[str], "Found | None"]  # what a path in the image leads to
 
 
@@ -41,7 +42,8 @@ class Step(NamedTuple):
 
     moved: tuple[str, str] | None = None  # a template: from, to
     folder: str | None = None  # to make
-    removed: str | None = None  # what is in the link's place
+    mode: int | None = None  # of that folder, if it is not to be root's alone
+    removed: str | None = None  # what is in the file's or the link's place
     link: tuple[str, str] | None = None  # its path, what it leads to
 
 
@@ -81,9 +83,9 @@ def decide(image: Image, python: Python, wish: Wish, look: Look) -> Recipe:
             f"{image.name} has the shim already, in its ENTRYPOINT",
             hint="bake the image that it was made from",
         )
+    places = _Places(image, python, wish, look)
     for path in (SHIM, CONFIG):
-        _refuse_volume(image, path, f"start from an image without VOLUME {path}")
-    places = _Places(image, wish, look)
+        places.refuse_volume(path, f"start from an image without VOLUME {path}")
     files = {entry: places.place(entry) for entry in places.entries}
     options, table = shim_options.with_files(wish.options, wish.table, files)
     return Recipe(
@@ -94,44 +96,59 @@ def decide(image: Image, python: Python, wish: Wish, look: Look) -> Recipe:
 class _Places:
     """Where each file of a start is in the image and in memory."""
 
-    def __init__(self, image: Image, wish: Wish, look: Look) -> None:
+    def __init__(self, image: Image, python: Python, wish: Wish, look: Look) -> None:
         self.image = image
+        self.python = python
         self.look = look
-        self.memory = (MEMORY, *wish.tmpfs)
+        tmpfs = [self._real(posixpath.normpath(folder)) for folder in wish.tmpfs]
+        self.memory = (MEMORY, *tmpfs)
         self.entries = list(dict.fromkeys(shim_options.entries(wish.options, wish.table)))
         self.templates: dict[str, None] = {}
         self.moved: dict[str, str] = {}
-        self.links: dict[str, str] = {}
+        self.stored: dict[str, str | None] = {}  # what is not in memory: where its link leads
         on_disk = wish.table.get("allow_disk") or any(
             option.name == "--allow-disk" for option in wish.options
         )
         destinations = [self.absolute(entry.destination) for entry in self.entries]
-        self.hidden = (*wish.tmpfs, *destinations)  # what is there cannot be read at a start
+        self.hidden = (*tmpfs, *destinations)  # what is there cannot be read at a start
         taken = {path for path in destinations if posixpath.dirname(path) == MEMORY}
         for path in dict.fromkeys(destinations):
-            if not (on_disk or any(_inside(path, folder) for folder in self.memory)):
-                self.links[path] = self._free(path, taken)
+            if not any(_inside(path, folder) for folder in self.memory):
+                self.stored[path] = None if on_disk else self._free(path, taken)
 
     def absolute(self, path: str) -> str:
-        """The path of a file to be, its folder without links."""
+        """The path of a file to be, its folder without links, as the shim wants it."""
         full = "/" + posixpath.join(self.image.workdir, path).lstrip("/")
         if ".." in full.split("/") or full.endswith(("/", "/.")):
             raise UsageError(f"cannot render to {path}: name a file, by a path without ..")
         folder, name = posixpath.split(posixpath.normpath(full))
-        found = self.look(folder)
-        full = posixpath.join(found.path if found else folder, name)
-        nearest = max((one for one in self.memory if _inside(full, one)), key=len, default="")
-        if nearest == MEMORY and posixpath.dirname(full) != MEMORY:
+        folder = self._real(folder)
+        full = posixpath.join(folder, name)
+        there = self.look(folder)
+        if there is not None and there.kind != "folder":
+            raise UsageError(f"{folder} is no folder in {self.image.name}")
+        nearest = max((one for one in self.memory if _inside(full, one)), key=len, default=folder)
+        if folder != nearest:
             raise UsageError(
-                f"cannot render to {path}: {MEMORY} is empty when a container starts",
-                hint=f"render to {MEMORY}/{name}",
+                f"cannot render to {path}: {nearest} is empty when a container starts",
+                hint=f"render to {nearest}/{name}",
             )
         return full
+
+    def _real(self, folder: str) -> str:
+        """A folder without links, also if only those above it are there."""
+        found = self.look(folder)
+        if found is None and folder != "/":
+            above, name = posixpath.split(folder)
+            return posixpath.join(self._real(above), name)
+        if found is not None and found.kind == "file":
+            raise UsageError(f"{folder} is no folder in {self.image.name}")
+        return found.path if found else folder
 
     def place(self, entry: Entry) -> Entry:
         """The entry with the paths that the shim is told."""
         destination = self.absolute(entry.destination)
-        return Entry(self._source(entry.source), self.links.get(destination, destination))
+        return Entry(self._source(entry.source), self.stored.get(destination) or destination)
 
     def _source(self, source: str | None) -> str | None:
         if source is None:
@@ -145,6 +162,8 @@ class _Places:
                 f"no template {source} in {self.image.name}",
                 hint="an absolute path is one in the image; a relative one is a file here",
             )
+        if found.size > LARGEST:
+            raise UsageError(f"the template {source} is larger than 1 MiB")
         path = found.path
         if any(_inside(path, hidden) for hidden in self.hidden):
             self.moved[path] = ORIGINALS + path
@@ -163,33 +182,50 @@ class _Places:
 
     def steps(self) -> Iterator[Step]:
         moved = dict(self.moved)
-        for path, target in self.links.items():
+        for path, target in self.stored.items():
             found = self.look(path)
-            is_folder = found is not None and found.kind == "folder"
-            if is_folder or any(_inside(path, one) for one in ("/proc", "/sys", "/dev")):
-                raise UsageError(f"cannot render to {path}: no file can be there")
-            _refuse_volume(
-                self.image,
-                path,
-                "mount a tmpfs there and say so with --tmpfs, or render to another place",
-            )
-            away = (path, moved.pop(path)) if path in moved else None
+            self._refuse(path, found)
             folder = posixpath.dirname(path)
-            yield Step(
+            missing = self.look(folder) is None
+            away = (path, moved.pop(path)) if path in moved else None
+            # The shim replaces a file, and writes through no link.
+            plain = found is None or (found.kind == "file" and found.path == path)
+            removed = away is None and found is not None and not (plain and target is None)
+            if target or missing or removed:
+                self.refuse_volume(
+                    path, "mount a tmpfs there and say so with --tmpfs, or render to another place"
+                )
+            step = Step(
                 moved=away,
-                folder=folder if self.look(folder) is None else None,
-                removed=path if found is not None and away is None else None,
-                link=(path, target),
+                folder=folder if missing else None,
+                mode=0o1777 if missing and not (target or self.image.is_root) else None,
+                removed=path if removed else None,
+                link=(path, target) if target else None,
             )
+            if any(step):
+                yield step
         yield from (Step(moved=pair) for pair in moved.items())
+
+    def refuse_volume(self, path: str, hint: str) -> None:
+        """What a build changes in a volume is lost (docker, Dockerfile reference, VOLUME)."""
+        folder, name = posixpath.split(path)
+        full = posixpath.join(self._real(folder), name)
+        for volume in self.image.volumes:
+            if _inside(full, self._real(posixpath.normpath(volume))):
+                raise ConflictError(
+                    f"{path} is in a VOLUME of {self.image.name}, {volume}", hint=hint
+                )
+
+    def _refuse(self, path: str, found: Found | None) -> None:
+        """Refuses a destination where no file can be, or without which no container starts."""
+        is_folder = found is not None and found.kind == "folder"
+        if is_folder or any(_inside(path, one) for one in ("/proc", "/sys", "/dev")):
+            raise UsageError(f"cannot render to {path}: no file can be there")
+        python = self.look(self.python.path)
+        is_python = found is not None and python is not None and found.path == python.path
+        if is_python or any(_inside(path, one) for one in (SHIM, posixpath.dirname(CONFIG))):
+            raise UsageError(f"cannot render to {path}: the shim needs what is there")
 
 
 def _inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def _refuse_volume(image: Image, path: str, hint: str) -> None:
-    """What a build changes in a volume is lost (docker, Dockerfile reference, VOLUME)."""
-    for volume in image.volumes:
-        if _inside(path, posixpath.normpath(volume)):
-            raise ConflictError(f"{path} is in a VOLUME of {image.name}, {volume}", hint=hint)
