@@ -250,6 +250,11 @@ RULES: Mapping[str, Rule] = {
         "a file that cannot be read as what it is",
         "Nothing in it was checked, and docker may refuse it too.",
     ),
+    "no-such-rule": Rule(
+        "warning",
+        "a comment is to silence a rule that does not exist",
+        "What it was to silence is told all the same.",
+    ),
     # Compose files
     "ignored-by-compose": Rule(
         "warning",

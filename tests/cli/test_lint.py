@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from secretkit.delivery.findings import RULES
+from secretkit.delivery.lint.checking import check
 from tests.cli.program import Program
 
 PLAIN = "services:\n  db:\n    image: postgres\n    environment:\n      DB_PASSWORD: c4n4ry\n"
@@ -110,10 +111,67 @@ def test_a_named_file_is_checked_or_refused(bare: Program) -> None:
         "secretkit: error: cannot read absent.yml: no such file or directory",
     )
     bare.write("stack.yml", "- a\n")
-    for path in ("/dev/null", "", "stack.yml"):
+    for path, said in (
+        ("/dev/null", "cannot read /dev/null: neither file nor folder"),
+        ("", "cannot read : neither file nor folder"),
+        ("stack.yml", "cannot check stack.yml: no services"),
+    ):
         done = bare("lint", path)
         assert done.code == 2
-        assert done.lines[0].startswith(f"secretkit: error: cannot check {path}: ")
+        assert done.lines[0].startswith(f"secretkit: error: {said}")
+
+
+def test_where_there_is_nothing_to_check(bare: Program) -> None:
+    """A job in the wrong folder fails; so does what was named and is no file."""
+    (bare.folder / "empty").mkdir()
+    os.mkfifo(bare.folder / "pipe.sh")
+    for path, said in (
+        ("empty", "nothing to check in empty: no Dockerfile"),
+        ("pipe.sh", "cannot read pipe.sh: neither file nor folder"),
+    ):
+        done = bare("lint", path)
+        assert (done.code, done.text) == (2, "")
+        assert done.lines[0].startswith(f"secretkit: error: {said}")
+        assert done.lines[1].startswith("hint: ")
+
+
+def test_a_file_that_cannot_be_read_is_a_finding(bare: Program) -> None:
+    """By its name it is one to check: it is not left out without a word."""
+    (bare.folder / "compose.prod.yml").symlink_to("nowhere")
+    os.mkfifo(bare.folder / "Dockerfile")
+    (bare.folder / "Dockerfile.bin").write_bytes(b"\xff\xfe bad")
+    assert found(bare) == [
+        (name, None, "unreadable-file")
+        for name in ("Dockerfile", "Dockerfile.bin", "compose.prod.yml")
+    ]
+
+
+def test_a_comment_that_names_no_rule(bare: Program) -> None:
+    """It silences nothing, and is told; others on the line count, and blanks do not matter."""
+    comment = "# secretkit: ignore=run-secret-path , plaintext-sercet"
+    bare.write("compose.yml", PLAIN.replace("    environment", f"    {comment}\n    environment"))
+    assert found(bare) == [
+        ("compose.yml", 4, "no-such-rule"),
+        ("compose.yml", 6, "plaintext-secret"),
+    ]
+    bare.write("compose.yml", PLAIN.rstrip() + " # secretkit: ignore=wrong-mode , plaintext-secret")
+    assert found(bare) == []
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_one_file_does_not_end_it(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be followed is a finding of its file."""
+
+    def give_up(*_: object) -> None:
+        raise error
+
+    (tmp_path / "compose.yml").write_text(PLAIN)
+    (tmp_path / "Dockerfile").write_text("FROM a\nENV API_TOKEN=c4n4ry\n")
+    monkeypatch.setattr("secretkit.delivery.lint.checking.findings_of_document", give_up)
+    rules = [one.rule for one in check([str(tmp_path)])[0]]
+    assert rules == ["plaintext-secret", "unreadable-file"]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +251,12 @@ def test_comments_silence_one_place(bare: Program) -> None:
     lines = PLAIN.splitlines()
     own = [*lines[:4], lines[4] + "  # secretkit: ignore=plaintext-secret"]
     bare.write("own.compose.yml", "\n".join(own))
-    above = [*lines[:4], "      # secretkit: ignore=x,plaintext-secret", "      # ours", lines[4]]
+    above = [
+        *lines[:4],
+        "      # secretkit: ignore=wrong-mode,plaintext-secret",
+        "      # ours",
+        lines[4],
+    ]
     bare.write("above.compose.yml", "\n".join([*above, "      B_PASSWORD: c4n4ry"]))
     bare.write("other.compose.yml", PLAIN + "# secretkit: ignore=plaintext-secret\n")
     bare.write("Dockerfile", "FROM a\n# secretkit: ignore=plaintext-secret\nENV A_TOKEN=c4n4ry\n")

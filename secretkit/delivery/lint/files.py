@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ class File(NamedTuple):
     content: bytes
     certain: bool  # by its own name, or because it was named: what cannot be read is told
     named: bool = False
+    problem: str = ""  # why it could not be read
 
 
 def find(paths: Sequence[str]) -> Iterator[File]:
@@ -60,10 +62,9 @@ def _named(path: str) -> File:
     try:
         content = _content(path)
     except OSError as error:
-        reason = (error.strerror or "I/O error").lower()
-        raise UsageError(f"cannot read {path}: {reason}", hint="name files and folders") from None
-    if content is None:
-        raise UsageError(f"cannot check {path}: no file, or larger than {LARGEST >> 20} MiB")
+        raise UsageError(
+            f"cannot read {path}: {_reason(error)}", hint="name files and folders"
+        ) from None
     name = Path(path).name
     kind = _kind(name) or _kind_inside(name, content)
     if kind is None and (name.endswith((".sh", ".bash")) or _SHELL.match(content)):
@@ -88,19 +89,28 @@ def _below(top: str) -> Iterator[File]:
             path = name if folder == "." else str(Path(folder, name))
             try:
                 content = _content(path)
-            except OSError:
+            except OSError as error:
+                if kind:
+                    yield File(path, kind, b"", certain=True, problem=_reason(error))
                 continue
-            if content is not None and (found := kind or _kind_inside(name, content)):
+            if found := kind or _kind_inside(name, content):
                 yield File(path, found, content, kind is not None)
 
 
-def _content(path: str) -> bytes | None:
-    """What is in a file; None if it is none, such as a pipe, or too large."""
+def _content(path: str) -> bytes:
+    """What is in a file. Raises OSError, also for what is none, such as a pipe, or too large."""
     if not Path(path).is_file() and Path(path).exists():
-        return None
+        raise OSError(errno.EINVAL, "neither file nor folder")
     with Path(path).open("rb") as file:
         content = file.read(LARGEST + 1)
-    return content if len(content) <= LARGEST else None
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB")
+    return content
+
+
+def _reason(error: OSError) -> str:
+    said = error.strerror or "I/O error"
+    return said[:1].lower() + said[1:]
 
 
 def _kind(name: str) -> Kind | None:
