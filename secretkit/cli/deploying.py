@@ -81,9 +81,14 @@ def deploy(
     settings = docker.Settings(prune, with_registry_auth, resolve_image)
     times = {key: each for key, each in (("soak", soak), ("timeout", timeout)) if each is not None}
     with _deployment(app, files, variables, name, "stack deploy") as (deployment, store):
+
+        def environment() -> dict[str, str]:
+            return {**variables, **cast("Any", deployment.engine).client_environment}
+
         lacking = _lacking(app, deployment, store)
+        plan = deployment.plan([each for one in lacking for each in one.names])
+        docker.check(name, deployment.given(plan), environment())
         if dry_run:
-            plan = deployment.plan([each for one in lacking for each in one.names])
             _show_plan(app, plan, lacking)
             return
         if store is not None and lacking:
@@ -91,12 +96,11 @@ def deploy(
 
             for new in create(store, lacking):
                 app.out.say(f"created {new.name} v1 from generator {new.generator}")
-        plan = deployment.plan()
+            plan = deployment.plan()
         _warn(app, plan)
 
         def hand_over(given: Given) -> None:
-            own = cast("Any", deployment.engine).client_environment
-            docker.deploy(name, given, settings, variables | own, app.out.say)
+            docker.deploy(name, given, settings, environment(), app.out.say)
 
         _carry_out(app, deployment, plan, hand_over, times)
         if store is not None:

@@ -133,6 +133,7 @@ class Traveller:
                 heard = self._clock.monotonic()
                 rolling[service_id] = Verifying(way.goal), heard
             again = 60.0
+            hopeless: dict[str, Arrival] = {}
             found, tasks = self._read(rolling, way)
             for service_id, (verifying, began) in list(rolling.items()):
                 now = self._clock.monotonic()
@@ -153,8 +154,17 @@ class Traveller:
                     del rolling[service_id]
                     if not arrival.failure and not arrival.gone:
                         self._tell(way.arrived, service.name, "", look)
+                        hopeless.clear()
+                        for other, _ in rolling.values():
+                            other.hope(now)
                 else:
+                    if look.hopeless:
+                        hopeless[service_id] = Arrival(0, now - began, look.hopeless)
                     again = min(again, look.again, max(began + timeout - now, 0.0))
+            # One may lack another that is on its way: if none is any more, none is waited for.
+            if len(hopeless) == len(rolling):
+                done |= hopeless
+                rolling.clear()
             if rolling:
                 pause = max(_SOONEST, min((self._clock.monotonic() - heard) / _PART, _LATEST))
                 if self._changes.wait(max(min(pause, again), 0.01)):

@@ -134,7 +134,8 @@ def _drift(
         for one in _versions(task.references, ours, name)
     }
     if others := running - in_spec:
-        yield "tasks still on " + ", ".join(f"v{one}" for one in sorted(others))
+        why = ": its update is paused" if service.update_state == "paused" else ""
+        yield "tasks still on " + ", ".join(f"v{one}" for one in sorted(others)) + why
 
 
 def _versions(

@@ -6,6 +6,7 @@ tasks says nothing at all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -15,6 +16,10 @@ from ..engines.protocol import Service, Task
 
 STALL = 20.0  # seconds without a change, beyond the update's own delay and monitor
 GIVEN_UP = 5.0  # seconds in which the engine makes no task where one is missing
+# After this many tasks of each slot, and this long, without one that works and without another
+# service of the rollout that arrives, more of the same is not waited for: the engine itself starts
+# tasks again for ever.
+ATTEMPTS, HOPE = 3, 60.0  # seconds
 ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 _BAD = ("failed", "rejected", "complete")  # a task that is stopped is "shutdown"
 
@@ -39,6 +44,7 @@ class Look(NamedTuple):
     arrived: bool = False
     failure: str = ""  # it will not arrive: why
     swap: bool = False  # its spec has to be changed
+    hopeless: str = ""  # its tasks fail again and again, by themselves: why
     push: bool = False  # its update stands still: any further update goes on with it
     again: float = 60.0  # seconds until another look is worth it, whatever happens
 
@@ -54,6 +60,13 @@ class Verifying:
         self._good_since: float | None = None
         self._completed = False
         self._bad: frozenset[str] | None = None  # tasks that had failed when all were good
+        self._failed: dict[str, int | str] = {}  # tasks that failed before, with slot or node
+        self._excused: frozenset[str] = frozenset()  # those that may have lacked another service
+        self._hoped_since: float | None = None
+
+    def hope(self, now: float) -> None:
+        """Another service has arrived, which may be what this one's tasks lacked."""
+        self._excused, self._hoped_since = frozenset(self._failed), now
 
     def look(self, service: Service, tasks: Sequence[Task], now: float) -> Look:
         """What is so now."""
@@ -130,6 +143,8 @@ class Verifying:
         if self._good_since is None:
             if bad and self._goal.is_next and not moving and self._is_given_up(tasks, look, now):
                 return look._replace(failure=f"no task is started any more: {_last_words(bad)}")
+            if self._goal.is_next and not moving and self._is_hopeless(tasks, look, bad, now):
+                look = look._replace(hopeless=f"task after task fails: {_last_words(bad)}")
             return look._replace(waits=_waits(tasks, look, bad), again=GIVEN_UP)
         if moving:
             return look._replace(waits="the engine watches its tasks")
@@ -147,6 +162,18 @@ class Verifying:
         """
         live = sum(task.wanted for task in tasks)
         return live < look.wanted and now - self._moved > GIVEN_UP
+
+    def _is_hopeless(
+        self, tasks: Sequence[Task], look: Look, bad: Sequence[Task], now: float
+    ) -> bool:
+        """None works, in no slot, after enough attempts and time."""
+        self._failed |= {task.id: task.slot or task.node_id for task in bad}
+        since = self._hoped_since = now if self._hoped_since is None else self._hoped_since
+        if look.ready or not bad or now - since < HOPE:
+            return False
+        counted = Counter(slot for key, slot in self._failed.items() if key not in self._excused)
+        slots = {task.slot or task.node_id for task in tasks if task.wanted}
+        return bool(slots) and min(counted[slot] for slot in slots) >= ATTEMPTS
 
     def _stands(self, tasks: Sequence[Task], look: Look, now: float, own: float) -> bool:
         """Every task that should runs, and still nothing has moved for longer than it may."""

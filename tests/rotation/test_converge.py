@@ -45,9 +45,8 @@ class Ground:
         since = now(self.swarm, before)
         act()
         after = self.swarm.services()
-        found = converge(
-            self.swarm, before, after, since=since, on_event=self.events.append, **settings
-        )
+        settings = {"on_event": self.events.append, **settings}
+        found = converge(self.swarm, before, after, since=since, **settings)
         return {service.name: found[service.id] for service in after}
 
 
@@ -99,10 +98,56 @@ def test_new_services_of_every_mode(ground: Ground) -> None:
 
 
 def test_one_that_starts_late_because_another_does(ground: Ground) -> None:
-    """Tasks that end and are started again are waited for: a database may not be up yet."""
+    """Tasks that end and are started again are waited for while another service is on its way, and
+    for some attempts more: a database may not be up yet."""
     ground.swarm.behave(b"one", crashes=0.2)
-    found = ground.deploy(lambda: ground.service("web"), timeout=60)
-    assert "60 s have passed: 0 of 2 tasks are on it, task: non-zero exit" in found["web"].failure
+    ground.swarm.behave(b"two", healthy=200)
+
+    def act() -> None:
+        ground.service("api")
+        ground.service("db", "two")
+
+    def on_event(event: Event) -> None:
+        if (event.step, event.service) == ("arrived", "db"):
+            ground.swarm.behave(b"one")
+
+    found = ground.deploy(act, on_event=on_event)
+    assert (found["api"].failure, found["db"].failure) == ("", "")
+    assert found["db"].seconds > 200
+
+
+def test_one_that_never_works(ground: Ground) -> None:
+    """The engine starts its tasks again for ever; that is not waited for till the time is over."""
+    ground.swarm.behave(b"one", crashes=0.2)
+    ground.swarm.behave(b"two", healthy=None)
+
+    def act() -> None:
+        ground.service("api")
+        ground.swarm.deploy("agent", ("one", "key"), mode="Global")
+        ground.service("db", "two")
+        ground.service("off", replicas=0)
+
+    found = ground.deploy(act)
+    assert {name: one.failure for name, one in found.items()} == {
+        "agent": "task after task fails: task: non-zero exit (1)",
+        "api": "task after task fails: task: non-zero exit (1)",
+        "db": "task after task fails: task: unhealthy container",
+        "off": "",
+    }
+    assert all(60 <= found[name].seconds < 90 for name in ("agent", "api", "db"))
+
+
+def test_one_that_starts_slowly_beside_those_that_fail(ground: Ground) -> None:
+    """Failures of one slot are none of the other's, whose task may yet become healthy."""
+    ground.swarm.behave(b"one", crashes=0.2)
+    ground.swarm.behave(b"two", healthy=None, starts=500)
+
+    def act() -> None:
+        ground.service("api")
+        ground.service("db", "two")
+
+    found = ground.deploy(act, timeout=300)
+    assert "300 s have passed: 0 of 2 tasks are on it, task: non-zero" in found["api"].failure
 
 
 def test_one_whose_tasks_are_not_started_again(ground: Ground) -> None:

@@ -73,8 +73,8 @@ class Shop:
         self.services.made += sorted(whole - {*self.services.made})
 
     def words(self, *options: str) -> tuple[str, ...]:
-        chosen = () if "diff" in options else ("--resolve-image", "never")
-        command, *rest = options or ("deploy",)
+        command, *rest = options
+        chosen = ("--resolve-image", "never") if command == "deploy" else ()
         return ("stack", command, "-c", "stack.yml", *chosen, *rest, self.name)
 
     def deploy(self, *options: str, code: int = 0, **more: Any) -> Done:
@@ -244,8 +244,8 @@ def test_one_that_is_killed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None
     for number, script in enumerate(KILLS.values(), 2):
         shop.bring(key=str(number))
         (programs / "docker").write_text(
-            f'#!/bin/sh\ncase "$*" in *--help*) exec {docker} "$@";; esac\n'
-            + script.format(docker=docker)
+            '#!/bin/sh\ncase "$* $DOCKER_HOST" in *--help*|*" config "*|*no-engine*)'
+            f' exec {docker} "$@";; esac\n' + script.format(docker=docker)
         )
         (programs / "docker").chmod(0o755)
         expected.append(f"key-v{number}")
@@ -334,6 +334,30 @@ def test_what_is_refused(shop: Shop, tmp_path: Path) -> None:
     done = shop.deploy(code=5)
     assert f"docker stack deploy failed, {shop.name}: " in done.err
     assert shop.current() == 1
+
+
+@pytest.mark.parametrize("client", clients())
+def test_files_that_docker_refuses(shop: Shop, client: str) -> None:
+    """Nothing is made of them: no version, no object, no network; a dry run refuses them too."""
+    path = f"{Path(client).parent}:{os.environ['PATH']}"
+    shop.bring(key="one", more='{"services": {"web": {"environment": ["A=b"]}}}')
+    shop.write({"key": {"file": "./key"}}, service={"ports": ["canary-Zq82:x"]})
+    for dry in ((), ("--dry-run",)):
+        done = shop.deploy(*dry, code=2, PATH=path)
+        assert f"docker refuses the files of stack {shop.name}: " in done.err
+        assert "hint: nothing was made or changed" in done.err and "canary" not in done.err
+    shop.write({"key": {"file": "./key"}})
+    for command in ("deploy", "diff", "lint"):
+        done = shop.secretkit(*shop.words(command, "-c", "more"), PATH=path)
+        assert "its version: is another than that of stack.yml" in done.err + done.text
+        assert done.code in (1, 2)
+        shop.name, name = "bad name!", shop.name
+        done = shop.secretkit(*shop.words(command), PATH=path)
+        assert "invalid stack name" in done.err + done.text
+        shop.name = name
+    assert shop.objects() == []
+    assert shop.secretkit.ok("ls", "-q").text.split() == [shop.secret]
+    assert not shop.services.docker("network", "ls", "-q", "--filter", f"name={shop.name}")
 
 
 def test_what_is_declared_and_what_is_gone(shop: Shop) -> None:

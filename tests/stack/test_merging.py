@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from secretkit.delivery.stack.model import KINDS, load
-from secretkit.delivery.stack.resolve import check
+from secretkit.delivery.stack.resolve import check, resolve
 from secretkit.delivery.stack.rewrite import rewrite
 from tests.stack.clients import clients, version
 
@@ -87,6 +87,41 @@ def uses(service: dict[str, Any], section: str) -> set[tuple[object, ...]]:
 
 
 FIELDS = ("source", "target", "uid", "gid", "mode")
+
+
+@pytest.mark.parametrize("link", ["current", "cur,rent"])
+def test_paths_through_links_are_those_of_docker(
+    link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`..` takes the name of a link away, not that of the folder behind it: also where docker gets
+    the first file on stdin, because of its name or its words, and where it stands behind a link."""
+    client = next((one for one in clients() if version(one) >= (25, 0)), None)
+    if client is None:
+        pytest.skip("the docker clients of this machine have no `stack config`")
+    (tmp_path / "releases" / "42").mkdir(parents=True)
+    (tmp_path / link).symlink_to("releases/42")
+    content = """version: "3.8"
+services: {web: {image: x, configs: [given, plain]}}
+secrets: {s: {file: ../shared/s}, h: {file: /h/../h}, t: {file: t}}
+configs: {plain: {file: ../shared/c}, given: {WORD: ../shared/g}}
+"""
+    for folder, path in ((tmp_path, f"{link}/s.yml"), (tmp_path / link, "s.yml")):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PWD", str(folder))
+        (tmp_path / link / "s.yml").write_text(content.replace("WORD", "file"))
+        monkeypatch.setenv("PWD", str(tmp_path / link))
+        expected = by_docker(client, ["-c", "s.yml"], cwd=str(tmp_path / link))
+        monkeypatch.setenv("PWD", str(folder))
+        resolution = resolve(load([path], {}), "s", {})
+        paths = {
+            one.definition.key: one.source.path for one in resolution.definitions if one.source
+        }
+        said = expected["secrets"] | expected["configs"]
+        assert paths == {key: one["file"] for key, one in said.items()}
+        (tmp_path / link / "s.yml").write_text(content.replace("WORD", "environment"))
+        with rewrite(load([path], {}), {}).opened() as (options, more):
+            monkeypatch.setenv("PWD", more["cwd"])
+            assert by_docker(client, options, **more) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))

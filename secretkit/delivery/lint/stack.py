@@ -9,7 +9,7 @@ from ...errors import UsageError
 from ..documents import Document, Node, flag, text
 from ..findings import Finding, Place
 from ..stack.model import Stack
-from ..stack.resolve import Names, check, resolve
+from ..stack.resolve import Names, check, check_stack_name, resolve
 from .references import references
 from .rollout import rollout
 from .scope import Scope, Unset
@@ -54,8 +54,10 @@ def findings_of_stack(
 
     `known`: the names of secrets and configs that secretkit knows; `objects`: of all that the
     engine has, None if it was not asked; `health`: by service, whether it has a health check, as
-    far as an engine knows. Raises UsageError for a variable that is required and not set.
+    far as an engine knows. Raises UsageError for a variable that is required and not set, and for
+    the name.
     """
+    check_stack_name(name)
     found = _findings(Scope(stack, stack, True, health))
     try:
         return _with(found, resolve(stack, name, known, objects).findings)

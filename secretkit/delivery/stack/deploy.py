@@ -33,7 +33,7 @@ from . import choice as choosing
 from .choice import Choice, Content, Known
 from .model import KINDS, Stack
 from .report import Report, VersionReport, failed, reports
-from .resolve import Names, Resolution, Resolved, Source, resolve
+from .resolve import Names, Resolution, Resolved, Source, check_stack_name, resolve
 from .rewrite import Given, rewrite
 
 NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
@@ -57,6 +57,7 @@ class Deployment:
     """One deploy of one stack."""
 
     def __init__(self, stack: Stack, name: str, engine: Engine, store: Store | None) -> None:
+        check_stack_name(name)
         self.stack = stack
         self.name = name
         self.engine = engine
@@ -248,7 +249,7 @@ class Deployment:
         self._refuse_rotating(plan.choices)
         before = self.services()
         since = now(self.engine, before)
-        docker(rewrite(self.stack, {key: plan.names[key] for key in plan.external}))
+        docker(self.given(plan))
         after = [one for one in self.services() if one.name in plan.services]
         arrivals = watch(
             lambda on_event: converge(
@@ -261,6 +262,7 @@ class Deployment:
         )
         failures = {one.name: arrivals[one.id].failure for one in after}
         current = self._commit(plan, failures)
+        final = self.services()
         report = Report(
             self.name,
             "failed" if any(failures.values()) else "completed",
@@ -269,11 +271,15 @@ class Deployment:
                 VersionReport(one.kind, one.name, one.before or None, one.after, key in current)
                 for key, one in plan.choices.items()
             ),
-            reports(before, after, self.services(), arrivals),
+            reports(before, after, final, arrivals),
         )
         if any(failures.values()):
-            raise failed(report, failures)
+            raise failed(report, failures, final)
         return report
+
+    def given(self, plan: Plan) -> Given:
+        """What docker is given."""
+        return rewrite(self.stack, {key: plan.names[key] for key in plan.external})
 
     def services(self) -> list[Service]:
         """Those that the stack has now."""
@@ -345,8 +351,11 @@ def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: in
         return source.content.encode()
     assert source.path is not None  # noqa: S101 - exactly one is given
     try:
-        with open(source.path, "rb") as file:  # noqa: PTH123 - `..` as docker has it
+        with open(source.path, "rb") as file:  # noqa: PTH123 - links as the kernel has them
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise UsageError(f"{place}: cannot read {source.path}, {reason}") from None
+        raise UsageError(
+            f"{place}: cannot read {one.definition.source}, {reason}",
+            hint=f"docker looks for it at {source.path}",
+        ) from None

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from ...errors import EngineError
+from ...errors import EngineError, UsageError
 from .rewrite import Given
 
 # What the client says in its errors of a file's content: the text after these may be a value.
 _CONTENT = re.compile(
     r"(invalid interpolation format for [^:\s]+|[, ]value|cannot unmarshal \S+|parsing):? .*"
 )
-# What it says of an option that we chose.
-_NOTES = ("Since --detach=false was not specified", "In a future release, --detach=false")
+# And what it quotes, but for names.
+_QUOTED = re.compile(
+    r"""(?P<name>\b(?:service|network|volume|secret|config)s? (['"])[\w.-]+\2)"""
+    r"""|(?<!\w)(['"`])(?:.*\3|.*)"""
+)
+# What it says of an option that we chose, and of what is said in one line here.
+_NOTES = (
+    *("Since --detach=false was not specified", "In a future release, --detach=false"),
+    *("its digest. Each node will access ", "possibly leading to different nodes running"),
+    "versions of the image.",
+)
+_NO_DIGEST = re.compile(r"image (\S+) could not be accessed on a registry to record")
+_NOWHERE = "unix:///dev/null/no-engine"
 
 
 class Settings(NamedTuple):
@@ -38,6 +49,36 @@ def program() -> str:
     return found
 
 
+def check(name: str, given: Given, environment: Mapping[str, str]) -> None:
+    """Has docker read the files, and ask no engine; raises UsageError for what it refuses of them.
+
+    It does not see what an engine would refuse.
+    """
+    docker = program()
+    words = [docker, "stack", "config"]
+    if not re.search(r"^ +config ", _help(docker, environment), re.MULTILINE):
+        # Before 23.0: `deploy` reads the files before it looks for its engine.
+        words = [docker, "stack", "deploy", name]
+        environment = {**environment, "DOCKER_HOST": _NOWHERE}
+    with given.opened() as (options, more):
+        done = subprocess.run(  # noqa: S603 - found on PATH
+            [*words, *options],
+            env=_in(more, environment),
+            stdout=subprocess.DEVNULL,  # the files, with the values of variables
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+            **({"stdin": subprocess.DEVNULL} | more),
+        )
+    if done.returncode and _NOWHERE not in done.stderr:
+        said = [*told(done.stderr.splitlines())] or ["it does not say why"]
+        raise UsageError(
+            f"docker refuses the files of stack {name}: {said[-1]}",
+            hint="nothing was made or changed",
+        )
+
+
 def deploy(
     name: str,
     given: Given,
@@ -55,14 +96,14 @@ def deploy(
     words += ["--prune"] if settings.prune else []
     words += ["--with-registry-auth"] if settings.with_registry_auth else []
     words += ["--resolve-image", settings.resolve_image] if settings.resolve_image else []
-    if "--detach" in _help(docker, environment):
+    if "--detach" in _help(docker, environment, "deploy"):
         words += ["--detach=true"]  # the waiting is ours
     last = ""
     with (
         given.opened() as (options, more),
         subprocess.Popen(  # noqa: S603 - found on PATH
             [*words, *options, name],
-            env=environment,
+            env=_in(more, environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -71,24 +112,40 @@ def deploy(
         ) as process,
     ):
         assert process.stdout  # noqa: S101 - a pipe, as asked for
-        for line in process.stdout:
-            text = _CONTENT.sub(r"\1 …", line.strip())
-            if text and not text.startswith(_NOTES):
-                if last:
-                    say(last)
-                last = text
+        for text in told(process.stdout):
+            if last:
+                say(last)
+            last = text
     if last and not process.returncode:
         say(last)
     if process.returncode:
         raise EngineError(
             f"docker stack deploy failed, {name}: {last or 'it says nothing'}",
-            hint="services that it came to before are changed; mend the cause and run it again",
+            hint="services that it came to before may be changed; mend the cause and run it again",
         )
 
 
-def _help(docker: str, environment: Mapping[str, str]) -> str:
+def _in(more: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """The client's variables where it starts in another folder: the path to it may have links."""
+    return {**environment, **({"PWD": more["cwd"]} if "cwd" in more else {})}
+
+
+def told(lines: Iterable[str]) -> Iterator[str]:
+    """What the client says, without what may be a value, and without what is no news."""
+    before = ""
+    for line in lines:
+        text = _QUOTED.sub(lambda found: found["name"] or "'…'", line.strip())
+        text = _CONTENT.sub(r"\1 …", text)
+        if found := _NO_DIGEST.fullmatch(text):
+            text = f"no registry tells the digest of {found[1]}: nodes may run different images"
+        if text and text != before and not text.startswith(_NOTES):
+            yield text
+            before = text
+
+
+def _help(docker: str, environment: Mapping[str, str], *command: str) -> str:
     done = subprocess.run(  # noqa: S603 - found on PATH
-        [docker, "stack", "deploy", "--help"],
+        [docker, "stack", *command, "--help"],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -6,6 +6,7 @@ Values that this does not ask for are neither read nor interpolated: docker does
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -84,6 +85,16 @@ class Stack:
         "" is the current folder, which is also that of stdin.
         """
         return posixpath.dirname(self.documents[0].path) if self.documents else ""
+
+    @cached_property
+    def absolute_folder(self) -> str:
+        """The same from the root, by the names that lead there and not by what is behind links."""
+        here = os.environ.get("PWD", "")
+        try:
+            is_here = os.path.isabs(here) and os.path.samefile(here, os.curdir)
+        except OSError:
+            is_here = False  # so decides Go's os.Getwd
+        return os.path.normpath(os.path.join(here if is_here else os.getcwd(), self.folder))
 
     @cached_property
     def version(self) -> str | None:

@@ -75,15 +75,24 @@ def _differing(was: Service | None, one: Service) -> tuple[str, str]:
     )
 
 
-def failed(report: Report, failures: Mapping[str, str]) -> RolloutFailedError:
-    """The one explanation: which service, why, and what is so now."""
+def failed(
+    report: Report, failures: Mapping[str, str], final: Collection[Service]
+) -> RolloutFailedError:
+    """The one explanation: which service, why, and what is so now, by the services at the end."""
     reason = "; ".join(f"{name}: {why}" for name, why in failures.items() if why)
-    back = [one.service for one in report.services if one.outcome == "rolled back"]
-    stuck = [one.service for one in report.services if one.outcome == "failed"]
-    where = f"; back on what was before: {', '.join(back)}" if back else ""
-    where += f"; as deployed: {', '.join(stuck)}" if stuck else ""
+    paused = {one.name for one in final if one.update_state in ("paused", "rollback_paused")}
+    states: dict[str, list[str]] = {}
+    for one in report.services:
+        if one.outcome == "rolled back":
+            states.setdefault("back on what was before", []).append(one.service)
+        elif one.outcome == "failed" and one.service in paused:
+            states.setdefault("its update paused half-way", []).append(one.service)
+        elif one.outcome == "failed":
+            states.setdefault("as deployed, and not well", []).append(one.service)
+    where = "".join(f"; {state}: {', '.join(names)}" for state, names in states.items())
     kept = [f"{one.name} v{one.after}" for one in report.versions if not one.is_current]
-    hint = f"{', '.join(kept)} is kept and not current; " if kept else ""
+    are = "are kept and not current; " if len(kept) > 1 else "is kept and not current; "
+    hint = f"{', '.join(kept)} {are}" if kept else ""
     return RolloutFailedError(
         f"deploy of stack {report.stack} failed, {reason}{where}",
         report,

@@ -7,6 +7,7 @@ an external one has its `name:`, or else its key; another has its `name:`, or el
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
@@ -23,12 +24,13 @@ Names = Mapping[Kind, Collection[str]]
 # makes of it itself, or an external object that secretkit does not know.
 Becomes = Literal["known", "given", "docker"]
 _SOURCES = ("file", "environment", "content", "driver")
+_STACK = re.compile("[a-zA-Z0-9][a-zA-Z0-9_-]*")  # what a service's name may begin with (swarmkit)
 
 
 class Source(NamedTuple):
     """Where the content of a given secret or config is: exactly one of these is not None."""
 
-    path: str | None = None  # from the current folder
+    path: str | None = None  # absolute
     variable: str | None = None
     content: str | None = None  # not for a message, as little as the file's
 
@@ -53,14 +55,24 @@ class Resolution(NamedTuple):
     findings: tuple[Finding, ...]  # by the file's order
 
 
+def check_stack_name(name: str) -> None:
+    """Raise UsageError for a name under which no service can be deployed."""
+    if not _STACK.fullmatch(name):
+        raise UsageError(
+            "invalid stack name: only letters, digits, - and _, a letter or digit first",
+            hint="give the NAME under which docker has the stack: services are called NAME_KEY",
+        )
+
+
 def resolve(stack: Stack, name: str, known: Names, objects: Names | None = None) -> Resolution:
     """What the definitions of a stack become under this name.
 
     `known` are the names of secrets and configs that have versions, `objects` all objects that the
-    engine has, None if it was not asked. Raises UsageError, with file, line and column, for what
-    docker would refuse of `secrets:` and `configs:`.
+    engine has, None if it was not asked. Raises UsageError, with the file, for what docker would
+    refuse of the files' versions, and, with line and column, of `secrets:` and `configs:`.
     """
     check(stack)
+    _check_versions(stack)
     used = {(use.kind, use.source) for use in stack.uses}
     found: list[Resolved] = []
     findings: list[Finding] = []
@@ -123,11 +135,18 @@ def _resolve(
         )
         return Resolved(one, "docker", called)
     source = {
-        "file": Source(path=os.path.join(stack.folder, one.source)),
+        "file": Source(path=_absolute(stack, one.source)),
         "environment": Source(variable=one.source),
         "content": Source(content=one.source),
     }
     return Resolved(one, "given", called, source[one.origin or ""])
+
+
+def _absolute(stack: Stack, path: str) -> str:
+    """As docker has it: `..` takes the folder's name away, also where that is a link."""
+    if os.path.isabs(path):
+        return path
+    return os.path.normpath(os.path.join(stack.absolute_folder, path))
 
 
 def _left(one: Definition, called: str) -> str:
@@ -170,6 +189,23 @@ def check(stack: Stack) -> None:
                 f" {use.source}",
                 hint=f"name it under {use.kind}s: at the top of the file",
             )
+
+
+def _check_versions(stack: Stack) -> None:
+    """That all files have the same: docker merges no others (docker/cli, compose/loader)."""
+    for first, document in zip(stack.documents, stack.documents[1:], strict=False):
+        if _version(document) != _version(first):
+            raise UsageError(
+                f"{document.path}: its version: is another than that of {first.path}, and docker"
+                " merges no such files",
+                hint="give each file the same version:, or none of them any",
+            )
+
+
+def _version(document: Document) -> str | None:
+    """As docker compares it: `3` is `3.0`."""
+    version = text(document.get(document.root, "version"))
+    return {"1": "1.0", "2": "2.0", "3": "3.0"}.get(version or "", version)
 
 
 def _check_mappings(document: Document, section: str) -> None:

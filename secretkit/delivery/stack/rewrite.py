@@ -29,22 +29,21 @@ class Given(NamedTuple):
     """The files of one `docker stack deploy`, in order."""
 
     files: tuple[tuple[str, bytes | None], ...]  # path, and its content if it is not read there
-    folder: str  # "" is the current one: what relative paths in the files begin with
+    folder: str  # absolute: what relative paths in the files begin with
 
     @contextmanager
     def opened(self) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """The `-c` options, and what subprocess.run needs with them; closed afterwards.
 
         docker takes the first file's folder for that of all paths in them, and its own current
-        folder if that file is stdin. Other contents are files without a name, in memory.
+        folder if that file is stdin: by PWD, if that is right. Others are files in memory.
         """
         with ExitStack() as stack:
             options: list[str] = []
             more: dict[str, Any] = {"pass_fds": []}
             for path, content in self.files:
                 if content is None:
-                    # The first as it is named: docker takes the folder of this path.
-                    options += ["--compose-file", os.path.abspath(path) if options else path]
+                    options += ["--compose-file", path]
                     continue
                 file = stack.enter_context(os.fdopen(os.memfd_create("stack"), "w+b"))
                 file.write(content)
@@ -52,7 +51,7 @@ class Given(NamedTuple):
                 if not options:
                     options += ["--compose-file", "-"]
                     more["stdin"] = file
-                    more["cwd"] = self.folder or None
+                    more["cwd"] = self.folder
                 else:
                     options += ["--compose-file", f"/dev/fd/{file.fileno()}"]
                     more["pass_fds"].append(file.fileno())
@@ -64,11 +63,13 @@ def rewrite(stack: Stack, names: Mapping[tuple[Kind, str], str]) -> Given:
     files: list[tuple[str, bytes | None]] = []
     for document in stack.documents:
         text = _in_dockers_words(document)
-        is_there = document.path != "-" and Path(document.path).is_file()
-        files.append((document.path, None if is_there and text == document.text else text.encode()))
+        # The first as it is named, if that is no list for docker: it takes this path's folder.
+        as_it_is = not files and document.path != "-" and not {",", '"'} & {*document.path}
+        as_it_is = as_it_is and Path(document.path).is_file() and text == document.text
+        files.append((document.path, None if as_it_is else text.encode()))
     if names:
         files.append(("", _on_top(stack, names)))
-    return Given(tuple(files), stack.folder)
+    return Given(tuple(files), stack.absolute_folder)
 
 
 def _in_dockers_words(document: Document) -> str:
