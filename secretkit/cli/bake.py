@@ -100,15 +100,14 @@ def bake(
         tuple(options), app.project.entrypoint if from_project else {}, tuple(map(_folder, tmpfs))
     )
     folder = app.project.folder if from_project else Path()
-    private = [app.project.dev_folder] if from_project else []
     images = Images()
     if checking:
         from .bakeable import check
 
-        check(app, images, name, wish, (folder, private))
+        check(app, images, name, wish, folder)
         return
     recipe = _recipe(images, name, wish)
-    templates = context.read_templates(folder, recipe.templates, private)
+    templates = context.read_templates(folder, recipe.templates)
     _tell(app, recipe)
     if directory is not None:
         paths = context.write(

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from ..engines.images import Images
 
 
-def check(
-    app: App, images: Images, name: str, wish: Wish, templates: tuple[Path, list[Path]]
-) -> None:
-    """Print both on stdout. `templates` is where they are, and where none may be.
+def check(app: App, images: Images, name: str, wish: Wish, templates: Path) -> None:
+    """Print both on stdout. `templates` is the folder that they are in.
 
     Raises SecretkitError if a finding is an error.
     """
@@ -28,7 +26,7 @@ def check(
     facts = look(images, name, wish)
     if facts.recipe:
         try:
-            context.read_templates(templates[0], facts.recipe.templates, templates[1])
+            context.read_templates(templates, facts.recipe.templates)
         except SecretkitError as error:
             facts = facts._replace(refused=error)
     lines = plan(facts.recipe) if facts.recipe else []

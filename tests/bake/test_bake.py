@@ -293,3 +293,12 @@ def test_a_folder_that_is_there(ground: Ground) -> None:
     error = ground.bake(ground.engine.image, *options, "--env", "A=b", code=4).lines[-2]
     assert error.endswith("not overwriting out/Dockerfile")
     assert "A=b" in ground.bake(ground.engine.image, *options, "--env", "A=b", "--force").text
+    for name in ("Dockerfile", "shim", "templates", "shim/secretkit_entrypoint"):
+        target = (out / name).rename(ground.cli.folder / "elsewhere")
+        (out / name).symlink_to(target)
+        mode = target.stat().st_mode
+        done = ground.bake(ground.engine.image, *options, "--force", code=4)
+        assert done.lines[-2].endswith(f"not writing through links, out/{name}")
+        assert target.stat().st_mode == mode
+        (out / name).unlink()
+        target.rename(out / name)

@@ -113,6 +113,18 @@ def test_no_value_is_in_an_image_nor_on_a_disk(case: Case, tmp_path: Path) -> No
     assert min(case.scan.looked_at[name] for name in ("docker history", "docker inspect")) > 500
 
 
+def test_a_dev_folder_has_no_templates(case: Case) -> None:
+    """Wherever it is, and with `--from-project` or without."""
+    (case.cli.folder / "sub").mkdir()
+    for name in ("somewhere", "sub/else"):
+        case.cli.ok("dev", "up", name, "--on-disk")
+        words = ["bake", case.image, "-t", case.baked, "--render", f"{name}/db-password:/x"]
+        for more in ([], ["--from-project"], ["--check"]):
+            done = case.cli(*words, *more)
+            assert "cannot be a template of an image" in done.err + done.text
+            assert done.code == (1 if more == ["--check"] else 2)
+
+
 def test_the_same_scan_finds_values_where_they_are(case: Case, tmp_path: Path) -> None:
     """In a layer though a later one removes it, in the history, in the writable layer."""
     value = (case.secrets / "db-password").read_bytes()

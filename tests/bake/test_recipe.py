@@ -273,17 +273,19 @@ def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
     (project / "out").symlink_to("../file")
     (project / "in").symlink_to("dev/file")
     (project / "fine").symlink_to("conf/file")
-    private = [project / "dev"]
+    (project / "secretkit.toml").write_text('[dev]\nfolder = "dev"\n')
     names = ["conf/file", "fine"]
-    assert context.read_templates(project, names, private) == dict.fromkeys(names, b"x")
+    assert context.read_templates(project, names) == dict.fromkeys(names, b"x")
     closed = [".secretkit/file", "conf/../.secretkit/file", "sub/dev-secrets/file", "dev/file"]
     for name in (*closed, "../file", "out", "in"):
         with pytest.raises(UsageError, match="cannot be a template"):
-            context.read_templates(project, [name], private)
+            context.read_templates(project, [name])
+    with pytest.raises(UsageError, match="cannot be a template"):
+        context.read_templates(tmp_path, ["project/dev/file"])
     (project / "circle").symlink_to("circle")
     for name in ("nope", "conf", "circle", "zero\0byte"):
         with pytest.raises(NotFoundError, match="no template"):
-            context.read_templates(project, [name], private)
+            context.read_templates(project, [name])
     (project / "conf" / "file").write_bytes(b"x" * (1 << 20) + b"x")
     with pytest.raises(UsageError, match="larger"):
         context.read_templates(project, ["conf/file"])

@@ -7,12 +7,19 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secretkit.errors import ConflictError, EngineError, NotFoundError, SecretkitError, UsageError
-from secretkit.project import STORE_FOLDER
+from secretkit.errors import (
+    ConflictError,
+    EngineError,
+    NotFoundError,
+    ProjectNotFoundError,
+    SecretkitError,
+    UsageError,
+)
+from secretkit.project import STORE_FOLDER, find_folder, load
 from secretkit.project.reading import DEV_FOLDER
 
 from .. import shim
@@ -23,16 +30,13 @@ if TYPE_CHECKING:
     from secretkit.engines.images import Images
 
 
-def read_templates(
-    folder: Path, names: Iterable[str], private: Iterable[Path] = ()
-) -> dict[str, bytes]:
+def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     """The templates of a recipe, files in `folder`, by their names.
 
-    Raises UsageError for one outside of it, in a store's or dev folder by its name or in a
-    `private` one: what is there is no template. Raises NotFoundError for one that is no file.
+    Raises UsageError for one outside of it, or in a store or a dev folder: what is there is no
+    template. Raises NotFoundError for one that is no file.
     """
     root = folder.resolve()
-    closed = [path.resolve() for path in private]
     found = {}
     for name in names:
         try:
@@ -40,7 +44,7 @@ def read_templates(
         except (RuntimeError, ValueError):  # links in a circle; a zero byte
             raise NotFoundError(f"no template {name} in {folder}") from None
         among_secrets = {STORE_FOLDER, DEV_FOLDER} & {*path.parts} or any(
-            path.is_relative_to(one) for one in closed
+            path.is_relative_to(one) for one in _dev_folders(path)
         )
         if among_secrets or not path.is_relative_to(root):
             raise UsageError(
@@ -60,6 +64,20 @@ def read_templates(
     return found
 
 
+def _dev_folders(path: Path) -> Iterator[Path]:
+    """Those of every project that a file is in: as secretkit.toml names it, and all that are up."""
+    from secretkit.mount import folders
+
+    for above in path.parents:
+        try:
+            project = find_folder(above)
+        except ProjectNotFoundError:
+            return
+        if project == above:
+            yield load(project).dev_folder.resolve()
+            yield from (one.path.resolve() for one in folders(project))
+
+
 def write(
     recipe: Recipe,
     templates: Mapping[str, bytes],
@@ -71,7 +89,8 @@ def write(
     """Writes the folder, the Dockerfile first; what is there with the same content stays.
 
     Raises ConflictError, before anything is written, if a file differs; with `force` it is
-    replaced. Raises SecretkitError if the folder cannot be written.
+    replaced. A link in the folder is a conflict in any case: what it leads to is not ours.
+    Raises SecretkitError if the folder cannot be written.
     """
     files = {
         directory / "Dockerfile": dockerfile.text(recipe).encode(),
@@ -82,11 +101,15 @@ def write(
     for name, content in templates.items():
         files[directory / "templates" / name] = content
     try:
+        links = [str(path) for path in _links(directory)]
+        if links:
+            raise ConflictError(
+                f"not writing through links, {', '.join(links)}", hint="choose an empty directory"
+            )
         differ = [
             str(path)
             for path, content in files.items()
-            if os.path.lexists(path)
-            and (path.is_symlink() or not path.is_file() or path.read_bytes() != content)
+            if os.path.lexists(path) and (not path.is_file() or path.read_bytes() != content)
         ]
         if differ and not force:
             raise ConflictError(
@@ -109,6 +132,14 @@ def write(
             f"cannot write {error.filename or directory}: {(error.strerror or 'I/O error').lower()}"
         ) from None
     return (*files, *copied)
+
+
+def _links(directory: Path) -> Iterator[Path]:
+    """The links at or below what is written in a folder."""
+    for name in ("Dockerfile", ".dockerignore", "entrypoint.json", "shim", "templates"):
+        path = directory / name
+        below = () if path.is_symlink() else path.rglob("*")
+        yield from (one for one in (path, *below) if one.is_symlink())
 
 
 def build(
