@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,23 @@ def test_every_rule_is_hit() -> None:
         "unused-secret",
         "wrong-mode",
     }
+
+
+N = 8_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"services:\n  a: {{image: b, secrets: [{','.join(f's{n}' for n in range(N))}]}}\n"
+        "secrets:\n" + "".join(f"  s{n}: {{external: true}}\n" for n in range(N)),
+        f"services:\n  a: {{image: b, command: [{','.join(['--password=x1y2'] * N)}]}}\n",
+    ],
+    ids=["secrets", "words"],
+)
+def test_a_long_file_takes_no_long_time(text: str, tmp_path: Path) -> None:
+    """What it lists is not looked through again for each thing in it."""
+    (tmp_path / "compose.yml").write_text(text)
+    began = time.process_time()
+    check([str(tmp_path)])
+    assert time.process_time() - began < 3

@@ -29,9 +29,9 @@ def references(scope: Scope) -> Iterator[Finding]:
         yield from _ignored(scope, use)
     built = _used_by_builds(scope)
     unknown = included or any("$" in use.source for use in scope.around.uses)
+    used = {(use.kind, use.source) for use in scope.around.uses}
     for definition in scope.stack.definitions.values():
-        used = any((use.kind, use.source) == definition[:2] for use in scope.around.uses)
-        if not used and not unknown and definition.key not in built:
+        if definition[:2] not in used and not unknown and definition.key not in built:
             yield Finding(
                 "unused-secret",
                 definition.place,

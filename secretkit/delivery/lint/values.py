@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from ..documents import Document, Node, SequenceNode, text
 from ..findings import Finding, Place
 from ..healthchecks import findings_of_check
-from ..stack.model import KINDS
+from ..stack.model import KINDS, Use
 from .context import is_secret_file
 from .names import TYPO, credentials, is_plain, is_secret
 from .scope import Scope, inside, pairs, scalars
@@ -29,6 +31,9 @@ def values(scope: Scope) -> Iterator[Finding]:
         yield from _typos(document)
         for entry in document.entries(document.get(document.root, "configs")):
             yield from _text(document, document.get(entry.value, "content"), "the content")
+    given: dict[str, list[Use]] = {}
+    for use in scope.around.uses:
+        given.setdefault(use.service, []).append(use)
     for service, document, node in scope.services():
         yield from _environment(document, document.get(node, "environment"))
         yield from _exclusive(document, document.get(node, "environment"))
@@ -42,7 +47,7 @@ def values(scope: Scope) -> Iterator[Finding]:
         if scope.swarm:
             yield from _binds(scope, document, document.get(node, "volumes"))
         if not _mounts_its_own(scope, service.name):
-            yield from _unmounted(scope, service.name, document, node)
+            yield from _unmounted(service.name, given.get(service.name, []), document, node)
 
 
 def _remedy(name: str) -> str:
@@ -105,13 +110,12 @@ def _text(document: Document, node: Node | None, what: str) -> Iterator[Finding]
     """Credentials in a command or a text; a list is one command."""
     parts = document.items(node) if isinstance(node, SequenceNode) else [node]
     words = [text(part) or "" for part in parts]
+    starts = [0, *accumulate(len(word) + 1 for word in words)]
     for at in _hidden(" ".join(words)):
-        offset, index = at, 0
-        while offset > len(words[index]):
-            offset, index = offset - len(words[index]) - 1, index + 1
+        index = bisect_right(starts, at) - 1
         part = parts[index]
         if part is not None:
-            place = inside(document, part, offset)
+            place = inside(document, part, at - starts[index])
             yield Finding(
                 "plaintext-secret",
                 place,
@@ -223,9 +227,10 @@ def _mounts_its_own(scope: Scope, service: str) -> bool:
     return False
 
 
-def _unmounted(scope: Scope, service: str, document: Document, node: Node) -> Iterator[Finding]:
+def _unmounted(
+    service: str, uses: Sequence[Use], document: Document, node: Node
+) -> Iterator[Finding]:
     """Paths below /run/secrets that the service does not get."""
-    uses = [one for one in scope.around.uses if one.service == service]
     if any("$" in f"{one.source}{one.target}" for one in uses):
         return
     targets = {
