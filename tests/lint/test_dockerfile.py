@@ -61,6 +61,12 @@ HITS = [
         "FROM a\nRUN --mount=type=secret,id=t git config --global "
         'url."https://$(cat /run/secrets/t)@github.com".insteadOf https://github.com',
     ),
+    (
+        "secret-in-layer",
+        3,
+        'FROM a\nARG NPM_TOKEN\nRUN echo "//$R/:_authToken=${NPM_TOKEN}" > ~/.npmrc && npm ci',
+    ),
+    ("plaintext-secret", 2, "FROM a\nRUN curl -u admin:s3cret https://example.org/x"),
     ("secret-in-layer", 2, "FROM a\nRUN secretkit-entrypoint --render a.tmpl:/app/a.conf -- true"),
     ("broken-exec-form", 2, "FROM a\nENTRYPOINT ['secretkit-entrypoint', '--']"),
     ("broken-exec-form", 2, 'FROM a\nCMD ["a", "b",]'),
@@ -298,7 +304,7 @@ def test_a_health_check_that_may_hold_a_value_is_not_repeated(rest: str) -> None
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", '"', "a.b-c", "a-", "cat /run/secrets/a > ", "\\\n", "--a", "<<A "]
+    "unit", ["a", '"', "a.b-c", "a-", "cat /run/secrets/a > ", "\\\n", "--a", "<<A ", "curl -u "]
 )
 def test_long_lines_take_no_long_time(unit: str) -> None:
     """No pattern looks at a line again and again: 100 kB may be in one."""
@@ -341,3 +347,15 @@ def test_a_stage_is_built_from_one_above_it() -> None:
     assert found("FROM b AS b\nFROM c AS b\nFROM b AS d\nARG X_TOKEN\n") == [
         ("secret-build-argument", 4)
     ]
+
+
+def test_a_build_argument_that_does_not_stay_in_a_layer() -> None:
+    """Its file is gone in the same RUN, or it goes nowhere."""
+    for run in (
+        "echo $NPM_TOKEN > ~/.npmrc && npm ci && rm ~/.npmrc",
+        "NPM_TOKEN=$NPM_TOKEN npm ci > /app/log",
+        "echo $VERSION > /app/version",
+        "echo $NPM_TOKEN > /dev/stdin",
+    ):
+        rules = [rule for rule, _ in found(f"FROM a\nARG NPM_TOKEN VERSION\nRUN {run}\n")]
+        assert rules == ["secret-build-argument"]

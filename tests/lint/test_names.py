@@ -61,6 +61,12 @@ def test_no_value_in_the_open(value: str) -> None:
         ("curl -H 'Authorization: Bearer abc' -H 'PRIVATE-TOKEN: abc'", [9, 40]),
         ("curl -H 'Authorization: Bearer $TOKEN'; echo token: is; X-Key: $X", []),
         ("--password-stdin < /run/secrets/x", []),
+        ("curl -u admin:abc https://example.org", [0]),
+        ("x && curl -fsSLu 'admin:abc' https://a; curl --user=a:bc b", [5, 40]),
+        (
+            "curl -u admin:$PW a; curl -u admin a:b; curl -fu $U:$P a; curl a; docker run -u 1:1 b",
+            [],
+        ),
     ],
 )
 def test_credentials_in_a_text(text: str, places: list[int]) -> None:

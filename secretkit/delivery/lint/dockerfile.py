@@ -7,7 +7,7 @@ it; files and build arguments, in the stages whose layers somebody gets (dockerf
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..dockerfiles import Instruction, lineage, parents, shipped, stages
@@ -128,6 +128,7 @@ def _arguments(here: Situation) -> Iterator[Finding]:
 
 
 def _runs(here: Situation) -> Iterator[Finding]:
+    put = _put(name for one in here.stage.all("ARG") for name, _, _ in one.pairs)
     for one in here.stage.all("RUN"):
         script = _script(one)
         mounted = any("type=secret" in mount for mount in one.flag("--mount"))
@@ -140,7 +141,9 @@ def _runs(here: Situation) -> Iterator[Finding]:
                 f"RUN --mount=type=secret,id={name} …, or read it when the container starts",
             )
         removed = max((one.start() for one in _REMOVED.finditer(script)), default=0)
-        for found in _WRITTEN.finditer(script) if mounted else ():
+        written = [*_WRITTEN.finditer(script)] if mounted else []
+        written += [*put.finditer(script)] if put else []
+        for found in written:
             to = next((text for text in found.groups() if text), "").strip("\"'")
             gone = removed > found.end() and script.rfind(to.rsplit("/", 1)[-1]) >= found.end()
             if not (gone or to.startswith(_PASSING) or _PUBLIC.search(to)):
@@ -157,6 +160,17 @@ def _runs(here: Situation) -> Iterator[Finding]:
                 "a template with secrets is rendered while the image is built",
                 "render it when the container starts: put --render into ENTRYPOINT",
             )
+
+
+def _put(arguments: Iterable[str]) -> re.Pattern[str] | None:
+    """How a build argument that is a secret is put into a file."""
+    names = "|".join(sorted({re.escape(name) for name in arguments if is_secret(name)}))
+    if not names:
+        return None
+    return re.compile(
+        rf"\b(?:echo|printf)\b[^;&|\n]{{0,200}}?\$\{{?(?:{names})\b[^;&|\n]{{0,200}}?"
+        r"(?:>>?|\|\s*tee(?:\s+-a)?)\s*(?P<to>[^\s;&|]+)"
+    )
 
 
 def _script(one: Instruction) -> str:

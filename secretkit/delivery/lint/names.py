@@ -38,6 +38,11 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"""["'\s][\w.-]+:(?P<value>[^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd\b""")
+# Of curl alone: elsewhere -u is a user and a group.
+_USER = re.compile(
+    r"""\bcurl\b[^;&|\n]{0,400}?\s(?:-[a-zA-Z]{0,9}u|--user)[\s=]*["']?[\w.@+-]*:"""
+    r"""(?P<value>[^\s"'|&;<>()]+)"""
+)
 _URL = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@",
     re.IGNORECASE,
@@ -79,7 +84,7 @@ def credentials(text: str) -> Iterator[int]:
         for found in pattern.finditer(text):
             if is_secret(found["name"]) and is_plain(found["value"]):
                 yield found.start()
-    for pattern in (_URL, _LOGIN, _HEADER):
+    for pattern in (_URL, _LOGIN, _HEADER, _USER):
         for found in pattern.finditer(text):
             if is_plain(found["value"]):
                 yield found.start()
