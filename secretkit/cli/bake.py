@@ -90,7 +90,7 @@ def bake(
     if force and directory is None:
         raise UsageError("--force is for --dockerfile", hint="a TAG always moves to what is made")
     from ..delivery.bake import context, dockerfile
-    from ..delivery.bake.recipe import Wish
+    from ..delivery.bake.recipe import ALL, Wish
     from ..engines.images import Images, check_tag
 
     for tag in tags:
@@ -109,6 +109,8 @@ def bake(
     recipe = _recipe(images, name, wish)
     templates = context.read_templates(folder, recipe.templates)
     _tell(app, recipe)
+    if wish.shim(recipe.python.path).all_by_default:
+        app.out.say(f"secrets: {ALL}")
     if directory is not None:
         paths = context.write(
             recipe, templates, Path(directory), force=force, with_jinja2=with_jinja2

@@ -29,7 +29,7 @@ def check(app: App, images: Images, name: str, wish: Wish, templates: Path) -> N
             context.read_templates(templates, facts.recipe.templates)
         except SecretkitError as error:
             facts = facts._replace(refused=error)
-    lines = plan(facts.recipe) if facts.recipe else []
+    lines = plan(facts)
     if not app.out.json:
         for what, how in lines:
             app.out.data(f"{what}: {how}")

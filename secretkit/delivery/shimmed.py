@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ..project.reading import takes_argument
+from .lint.names import is_secret
 from .shim import LAUNCHER
 
+_WORD = re.compile(r"(?<!\w)[A-Za-z_]\w*(?!\w)")
+_FILLED = re.compile(r"""(?<![\w$])([A-Za-z_]\w*)=["']?(?:\$\(|`)""")
 # What says what a secret is for, so that --env-all is not the default.
 _PURPOSES = {"--env", "--expand-file", "--render", "--keystore", "--stdin", "--fd", "--arg"}
 _NAME = r"\$\{?[A-Za-z_]\w*\}?"
@@ -58,7 +61,28 @@ class Shimmed(NamedTuple):
     @property
     def all(self) -> bool:
         """Whether every secret becomes a variable, as far as the options say."""
-        return "--env-all" in self.names or not self.names & (_PURPOSES | {"--no-env"})
+        return "--env-all" in self.names or self.all_by_default
+
+    @property
+    def all_by_default(self) -> bool:
+        """Whether that is so because nothing says which secret goes where."""
+        return not self.names & (_PURPOSES | {"--no-env", "--env-all"})
+
+    def missed(self, texts: Sequence[str], others: Collection[str]) -> list[str]:
+        """The variables of the shim, and `others`, that a command or a program may read.
+
+        Whatever stands there as a word may be read, by a shell or by os.environ["NAME"], if it is
+        not filled there itself, NAME=$(…).
+        """
+        text = "\n".join(texts)
+        names = set(_WORD.findall(text)) - set(_FILLED.findall(text))
+        return sorted(
+            name
+            for name in names
+            if name in self.variables
+            or name in others
+            or (self.all and name.isupper() and is_secret(name))
+        )
 
 
 def shimmed(words: Sequence[str]) -> Shimmed | None:

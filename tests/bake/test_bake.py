@@ -176,6 +176,18 @@ def test_templates(ground: Ground) -> None:
     assert said == ground.run(baked).splitlines()
 
 
+def test_it_says_that_every_secret_becomes_a_variable(ground: Ground) -> None:
+    """If neither an option nor [entrypoint] says which go where."""
+    ground.cli.write("secretkit.toml", "")
+    said = "secrets: nothing says which go where: all become variables"
+    options = ("--dockerfile", "out", "--force")
+    assert said in ground.bake(ground.engine.image, *options, "--from-project").err
+    assert said in ground.bake(ground.engine.image, *options).err
+    assert "secrets:" not in ground.bake(ground.engine.image, *options, "--env-all").err
+    ground.cli.write("secretkit.toml", '[entrypoint]\nenv = { A = "db-password" }\n')
+    assert "secrets:" not in ground.bake(ground.engine.image, *options, "--from-project").err
+
+
 def test_files_on_a_disk(ground: Ground) -> None:
     """Their folders are made, and those of any user of the image."""
     ground.cli.write("t.json", '["<<db-password>>"]\n')

@@ -79,6 +79,23 @@ def test_what_bake_refuses_is_found_before(ground: Ground) -> None:
     assert rules(ground, ground.baked(volume), code=1) == ["bake-refused"]
 
 
+def test_the_program_of_a_health_check_is_read(ground: Ground) -> None:
+    """By its path, from the working folder and from PATH, with nothing said of which go where."""
+    for command in ("/app/check", "./check -v", "python3 check", "exec check || exit 1"):
+        image = ground.image(
+            "COPY check /app/check",
+            "ENV PATH=/usr/bin:/bin:/app",
+            "WORKDIR /app",
+            f"HEALTHCHECK CMD {command}",
+            check="#!/usr/bin/python3\nimport os; len(os.environ['DB_PASSWORD'])\n",
+        )
+        done = ground.bake(image, "--check", "--json").json
+        assert [one["rule"] for one in done["findings"]] == ["healthcheck-without-shim"]
+        assert (
+            "all become variables" in {one["what"]: one["how"] for one in done["plan"]}["secrets"]
+        )
+
+
 def test_nothing_is_made(ground: Ground) -> None:
     """No image, no container, no file, whatever else is said."""
     image, tag = ground.image(), ground.name()

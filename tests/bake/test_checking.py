@@ -36,6 +36,7 @@ def facts(
     options: Sequence[str] = (),
     table: Mapping[str, Any] | None = None,
     scripts: Mapping[str, str] | None = None,
+    checks: Sequence[str] = (),
     history: Sequence[str] = (),
     python: str | None = "/usr/bin/python3",
     os: str = "linux",
@@ -53,7 +54,16 @@ def facts(
         except SecretkitError as error:
             refused = error
     return Facts(
-        image, search, "RUN apk add python3", machine, scripts or {}, history, wish, recipe, refused
+        image,
+        search,
+        "RUN apk add python3",
+        machine,
+        scripts or {},
+        checks,
+        history,
+        wish,
+        recipe,
+        refused,
     )
 
 
@@ -190,6 +200,23 @@ def test_a_health_check_that_prints_secrets(test: list[str]) -> None:
     assert "secret-in-health-log" not in rules(quiet)
 
 
+@pytest.mark.parametrize(
+    ("test", "checks"),
+    [
+        (["CMD-SHELL", "python3 -c \"import os; os.environ['REDIS_PASSWORD']\""], []),
+        (["CMD", "python3", "-c", "import os; os.getenv('REDIS_PASSWORD')"], []),
+        (["CMD-SHELL", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli ping"], []),
+        (["CMD", "/check"], ['#!/bin/sh\nredis-cli -a "$REDIS_PASSWORD" ping\n']),
+    ],
+)
+def test_a_health_check_of_another_kind(test: list[str], checks: list[str]) -> None:
+    """A program's text, a program of its own: whatever has the variable's name may read it."""
+    config = {"Healthcheck": {"Test": test}}
+    for options in (["--env", "REDIS_PASSWORD=redis"], ["--expand-file", "REDIS_PASSWORD"], []):
+        assert rules(facts(config, options=options, checks=checks)) == ["healthcheck-without-shim"]
+    assert rules(facts(config, options=["--env", "OTHER=redis"], checks=checks)) == []
+
+
 def test_a_health_check_in_the_image_s_own_shell() -> None:
     """The shell stays; what may be a value is not repeated."""
     config: dict[str, Any] = {"Shell": ["/bin/sh", "-e", "-c"]}
@@ -202,7 +229,8 @@ def test_a_health_check_in_the_image_s_own_shell() -> None:
     "config",
     [
         {"Healthcheck": {"Test": ["CMD-SHELL", "curl -f http://localhost:$PORT"]}},
-        {"Healthcheck": {"Test": ["CMD", "check", "$REDIS_PASSWORD"]}},  # no shell reads it
+        {"Healthcheck": {"Test": ["CMD", "check", "--password-file", "/redis_password"]}},
+        {"Healthcheck": {"Test": ["CMD-SHELL", "PASSWORD=$(cat /x) && check $PASSWORD"]}},
         {"Healthcheck": {"Test": ["NONE"]}},
         {"Healthcheck": HEALTH, "Env": ["REDIS_PASSWORD=$X"]},  # the image has it
     ],
@@ -244,8 +272,7 @@ def test_secrets_in_plain_text(config: Mapping[str, Any], history: list[str], na
         "plaintext-secret",
         f"{named} has a secret in plain text",
     )
-    assert given.recipe
-    assert CANARY not in f"{found}{plan(given.recipe)}"
+    assert CANARY not in f"{found}{plan(given)}"
 
 
 def test_no_secrets_in_plain_text() -> None:
@@ -261,7 +288,11 @@ def test_the_plan() -> None:
     config = {"Entrypoint": ["/entry.sh"], "Cmd": ["app", "--serve"], "User": "app"}
     given = facts(config, options=["--render", "a.tmpl:/etc/a.conf"])
     assert given.recipe
-    lines = dict(plan(given.recipe))
+    lines = dict(plan(given))
+    assert "secrets" not in lines
+    assert dict(plan(facts(config)))["secrets"].startswith("nothing says which go where")
+    assert "secrets" not in dict(plan(facts(config, options=["--env-all"])))
+    assert plan(facts(config, python=None)) == []
     assert lines["CMD"] == '["app", "--serve"], stated again'
     assert lines["USER"] == "app, as it is"
     assert json.loads(lines["ENTRYPOINT"])[-2:] == ["--", "/entry.sh"]

@@ -17,13 +17,12 @@ from ..shim import LAUNCHER
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
 from .options import entries
-from .recipe import SHIM, Recipe, Wish
+from .recipe import ALL, Recipe, Wish
 
 _ROOT = re.compile(r"^[^#\n]*?\b(gosu|su-exec|setpriv|runuser|chown|chroot)\s", re.MULTILINE)
 _ASKS_USER = re.compile(r"\bid\s+-u\b|\$\{?E?UID\b")
 _FILE_ENV = re.compile(r"^[^#\n]*?\bfile_env\s+[\"']?([A-Z][A-Z0-9_]*)", re.MULTILINE)
 _READS = re.compile(r"^[^#\n]*/run/secrets/", re.MULTILINE)
-_USED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")
 # How a build's arguments stand in the history: |2 A=x B=y /bin/sh -c …
 _ARGUMENTS = re.compile(r"(?:RUN )?\|(\d+) (.*)", re.DOTALL)
 _PRIVILEGED = 1024  # ports below belong to root
@@ -37,6 +36,7 @@ class Facts(NamedTuple):
     remedy: str  # what gives it a Python
     machine: str  # the engine's architecture, as images name it
     scripts: Mapping[str, str]  # by path: the texts of the shell scripts that it starts
+    checks: Sequence[str]  # the texts of the programs that its health check names
     history: Sequence[str]  # how each layer was made
     wish: Wish
     recipe: Recipe | None  # what would be built; None if nothing can be
@@ -45,10 +45,7 @@ class Facts(NamedTuple):
     @property
     def shim(self) -> Shimmed:
         """The shim as it would be started, with what its config file says as options."""
-        python = self.search.python.path if self.search.python else "python3"
-        given = [(option.name, option.argument or "") for option in self.wish.options]
-        table = [(f"--{key.replace('_', '-')}", "") for key in self.wish.table]
-        return Shimmed((python, "-ISB", f"{SHIM}/{LAUNCHER}"), (*given, *table), True, ())
+        return self.wish.shim(self.search.python.path if self.search.python else "python3")
 
     @property
     def configured(self) -> set[str]:
@@ -173,12 +170,10 @@ def _health(facts: Facts) -> Iterator[Finding]:
         return
     written = {one.destination for one in entries(facts.wish.options, facts.wish.table)}
     yield from findings_of_check(words, "HEALTHCHECK", Place(facts.image.name), written)
-    if shimmed(words) or shell_form(words) is None:
+    if shimmed(words):
         return
-    used = {name for pair in _USED.findall(words[-1]) for name in pair if name}
-    used -= facts.image.env.keys()
-    set_by = facts.shim.variables.keys() | facts.configured
-    missed = [one for one in sorted(used) if one in set_by or (facts.shim.all and is_secret(one))]
+    missed = facts.shim.missed([*words, *facts.checks], facts.configured)
+    missed = [name for name in missed if name not in facts.image.env]
     if missed:
         flags = [
             f"--{flag}={check[key] / 10**9:g}s"
@@ -252,8 +247,11 @@ def _secrets(facts: Facts) -> Iterator[Finding]:
         yield _finding(facts, "plaintext-secret", f"{what} has a secret in plain text", change)
 
 
-def plan(recipe: Recipe) -> list[tuple[str, str]]:
-    """What baking does: (what, how), a line each."""
+def plan(facts: Facts) -> list[tuple[str, str]]:
+    """What baking does: (what, how), a line each; nothing if it is not possible."""
+    recipe = facts.recipe
+    if recipe is None:
+        return []
     image = recipe.image
     lines = [
         ("python", f"{recipe.python.path}, {recipe.python.version}"),
@@ -262,6 +260,8 @@ def plan(recipe: Recipe) -> list[tuple[str, str]]:
         ("CMD", f"{_shown(image.cmd)}, stated again" if image.cmd else "none"),
         ("USER", f"{image.user or 'root'}, as it is"),
     ]
+    if facts.shim.all_by_default:
+        lines.append(("secrets", ALL))
     lines += [("template", f"{name}, copied from the project") for name in recipe.templates]
     for step in recipe.steps:
         if step.moved:

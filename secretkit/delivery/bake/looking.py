@@ -17,6 +17,7 @@ from .recipe import Recipe, Wish, decide
 if TYPE_CHECKING:
     from secretkit.engines.images import Files, Images
 
+_WORDS = 20  # of a health check: those that may be files
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,19 +34,19 @@ def look(images: Images, name: str, wish: Wish) -> Facts:
     recipe: Recipe | None = None
     refused: SecretkitError | None = None
     if image.os != "linux":
-        found, remedy, texts = Search(None, {}), "", {}
+        found, remedy, texts, checks = Search(None, {}), "", {}, []
         refused = SecretkitError(f"it is for {image.os}", hint="the shim runs on linux")
     else:
         with images.files(image.id) as files:
             found = image_facts.find_python(images, image, files)
             remedy = image_facts.remedy(files)
-            texts = _scripts(image, files)
+            texts, checks = _scripts(image, files), _checks(image, files)
             if found.python is not None:
                 try:
                     recipe = decide(image, found.python, wish, files.stat)
                 except SecretkitError as error:
                     refused = error
-    return Facts(image, found, remedy, machine, texts, history, wish, recipe, refused)
+    return Facts(image, found, remedy, machine, texts, checks, history, wish, recipe, refused)
 
 
 def _scripts(image: Image, files: Files) -> dict[str, str]:
@@ -61,6 +62,17 @@ def _scripts(image: Image, files: Files) -> dict[str, str]:
                     found[path] = text
                 break
     return found
+
+
+def _checks(image: Image, files: Files) -> list[str]:
+    """The texts among the files that its health check names: a script, a program's source."""
+    words = " ".join((image.healthcheck.get("Test") or [])[1:]).split()
+    names = [name for word in words[:_WORDS] if (name := word.strip("\"';&|()"))]
+    paths = [posixpath.normpath(posixpath.join(image.workdir, name)) for name in names]
+    paths += [path for name in names for path in _paths(name, image)]
+    contents = (files.read(path) for path in dict.fromkeys(paths))
+    texts = (content.decode(errors="replace") for content in contents if content)
+    return [text for text in texts if "\0" not in text]
 
 
 def _paths(program: str, image: Image) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from secretkit.errors import ConflictError, NotFoundError, UsageError
 
 from ..shim import LAUNCHER
+from ..shimmed import Shimmed
 from . import options as shim_options
 from .image import Image, Python
 from .options import Entry, Option
@@ -26,6 +27,8 @@ ORIGINALS = "/etc/secretkit/originals"  # of the image, moved out of the way
 # A tmpfs of mode 1777 in every container, also with a read-only root (moby, oci/defaults.go).
 MEMORY = "/dev/shm"  # noqa: S108 - in the image
 LARGEST = 1 << 20  # bytes of a template, as the shim takes it
+# What is not expected of a shim that is told nothing.
+ALL = "nothing says which go where: all become variables of the environment"
 Look = Callable[[str], "Found | None"]  # what a path in the image leads to
 
 
@@ -35,6 +38,12 @@ class Wish(NamedTuple):
     options: tuple[Option, ...] = ()
     table: Mapping[str, Any] = {}  # [entrypoint]
     tmpfs: tuple[str, ...] = ()  # folders in which the user mounts memory
+
+    def shim(self, python: str) -> Shimmed:
+        """The shim as it would be started, with what its config file says as options."""
+        given = [(option.name, option.argument or "") for option in self.options]
+        table = [(f"--{key.replace('_', '-')}", "") for key in self.table]
+        return Shimmed((python, "-ISB", f"{SHIM}/{LAUNCHER}"), (*given, *table), True, ())
 
 
 class Step(NamedTuple):

@@ -9,10 +9,7 @@ from ..dockerfiles import Instruction
 from ..findings import Finding, Place
 from ..healthchecks import findings_of_check
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
-from .names import is_secret
 from .situation import Situation
-
-_USED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")
 
 
 def starts(here: Situation) -> Iterator[Finding]:
@@ -120,18 +117,18 @@ def _health(here: Situation, shim: Shimmed) -> Iterator[Finding]:
     if health is None:
         return
     words = _words(health)
-    if shimmed(words) or words[-2:-1] != ["-c"]:
+    if shimmed(words):
         return
     known = {name for stage in here.line_of for one in stage.all("ENV") for name, _, _ in one.pairs}
-    used = {name for pair in _USED.findall(" ".join(words)) for name in pair if name} - known
     configured = any(
         "entrypoint.json" in one.arguments or "/etc/secretkit" in one.arguments
         for stage in here.line_of
         for one in stage.all("COPY", "ADD")
     )
-    every = shim.all and not configured
     missed = [
-        name for name in sorted(used) if name in shim.variables or (every and is_secret(name))
+        name
+        for name in shim.missed(words, ())
+        if name not in known and (name in shim.variables or not configured)
     ]
     if missed:
         yield here.finding(
