@@ -40,6 +40,10 @@ ANSWER = 30.0
 PATIENCE = 30.0  # how long a read waits for a leader, or for a manager that answered before
 # Docker 20.10. An older API leaves fields out of a service's spec, which an update would drop.
 OLDEST = (1, 41)
+_HINT = (
+    "start docker, or say where: DOCKER_HOST, `docker context use`, or for a swarm hosts in"
+    " secretkit.toml"
+)
 
 
 class _Client(Protocol):
@@ -177,7 +181,7 @@ class Managers:
         self, troubles: list[tuple[Endpoint, _NoAnswerError]]
     ) -> EngineUnreachableError:
         said = "; ".join(f"{endpoint.shown}: {trouble.reason}" for endpoint, trouble in troubles)
-        hint = next((trouble.hint for _, trouble in troubles if trouble.hint), None)
+        hint = next((trouble.hint for _, trouble in troubles if trouble.hint), _HINT)
         return EngineUnreachableError(f"no answer from {self._called}: {said}", hint=hint)
 
 
@@ -307,11 +311,7 @@ def _explained(error: BaseException) -> _NoAnswerError:
                 "be a member of the docker group, which is as good as root, or use sudo",
             )
         if isinstance(cause, FileNotFoundError):
-            return _NoAnswerError(
-                "no such file",
-                "start docker, or say where: DOCKER_HOST, `docker context use`, or for a swarm"
-                " hosts in secretkit.toml",
-            )
+            return _NoAnswerError("no such file", _HINT)
     if any(isinstance(cause, TimeoutError | requests.Timeout) for cause in chain):
         return _NoAnswerError("it did not answer in time", sent=sent)
     words = [cause.strerror for cause in chain if isinstance(cause, OSError) and cause.strerror]

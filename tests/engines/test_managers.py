@@ -98,6 +98,7 @@ def test_nobody_listens(closed: str, tmp_path: Path) -> None:
         f"no answer from a swarm manager: {closed}: connection refused;"
         f" unix://{path}: connection refused"
     )
+    assert (error.hint or "").startswith("start docker, or say where: DOCKER_HOST")
 
 
 def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
