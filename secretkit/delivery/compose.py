@@ -27,6 +27,7 @@ _HEAD = f"""{MARK}
 """
 # What compose takes in a folder without -f, and adds to it (compose-go, cli/options.go).
 _DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_DEEPEST = 100  # files and services that lead to each other
 _OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in _DEFAULTS)
 
 
@@ -56,7 +57,8 @@ def default_files(folder: Path, variables: Mapping[str, str]) -> tuple[Path, ...
         if base := _only(place, _DEFAULTS):
             return (*base, *_only(place, _OVERRIDES))
     raise NotFoundError(
-        f"no compose file, in {folder} and above", hint="name it: secretkit compose sync -f FILE"
+        f"no compose file, in {folder} and above",
+        hint="run it where the compose file is, or name it: secretkit compose sync -f FILE",
     )
 
 
@@ -77,7 +79,7 @@ def load(paths: Sequence[str], variables: Mapping[str, str]) -> Stack:
     return Stack([one for path in paths for one in _files(reader, path, read_so_far)], variables)
 
 
-def _files(reader: Stack, path: str, read_so_far: set[str]) -> Iterator[Document]:
+def _files(reader: Stack, path: str, read_so_far: set[str], depth: int = 0) -> Iterator[Document]:
     """A file's document, behind those that it includes: it may override what they say."""
     if (real := os.path.realpath(path)) in read_so_far:
         return
@@ -87,8 +89,17 @@ def _files(reader: Stack, path: str, read_so_far: set[str]) -> Iterator[Document
         for node in _paths(document, entry):
             name = reader.interpolated(document, node)
             if name and "://" not in name:  # what is not on this machine is compose's own matter
-                yield from _files(reader, _beside(document, name), read_so_far)
+                _check_depth(document, node, depth)
+                yield from _files(reader, _beside(document, name), read_so_far, depth + 1)
     yield document
+
+
+def _check_depth(document: Document, node: Node, depth: int) -> None:
+    if depth >= _DEEPEST:
+        raise UsageError(
+            f"{document.place(node)}: more than {_DEEPEST}, each of which names the next",
+            hint="name fewer: compose reads them all, one in the other",
+        )
 
 
 def _beside(document: Document, name: str) -> str:
@@ -155,7 +166,9 @@ def _none_of_ours(stack: Stack, unknown: Sequence[Definition]) -> NotFoundError:
     return NotFoundError(f"no service uses a secret of this project, {files}", hint=hint)
 
 
-def _uses(stack: Stack, service: ServiceEntry, seen: set[tuple[str, str]]) -> list[Use]:
+def _uses(
+    stack: Stack, service: ServiceEntry, seen: set[tuple[str, str]], depth: int = 0
+) -> list[Use]:
     """The secrets that a service uses, with those of the services that it extends."""
     uses = [one for one in stack.uses if one.service == service.name and one.kind == "secret"]
     for document, node in service.layers:
@@ -163,12 +176,13 @@ def _uses(stack: Stack, service: ServiceEntry, seen: set[tuple[str, str]]) -> li
         name = text(extended) or text(document.get(extended, "service"))
         file = stack.interpolated(document, document.get(extended, "file"))
         path = _beside(document, file) if file else document.path
-        if not name or (path, name) in seen:
+        if extended is None or not name or (path, name) in seen:
             continue
+        _check_depth(document, extended, depth)
         seen.add((path, name))
         there = load([path], stack.variables) if file else stack
         if name in there.services:
-            uses += _uses(there, there.services[name], seen)
+            uses += _uses(there, there.services[name], seen, depth + 1)
     return uses
 
 

@@ -101,6 +101,24 @@ class Document:
             for _, value in reversed([one for one in node.value if one[0].tag == _MERGE]):
                 rest += reversed(value.value) if isinstance(value, SequenceNode) else [value]
 
+    def overridden(self, node: Node | None) -> ScalarNode | None:
+        """A key behind which stands a `<<` that has it too.
+
+        Readers differ in which of them wins: the one that is written (yaml.v3, PyYAML), or the one
+        that stands last (yaml.v2, in docker before 23.0).
+        """
+        for mapping in self._layers(node):
+            own: dict[str, ScalarNode] = {}
+            for key, value in mapping.value:
+                if key.tag == _MERGE:
+                    merged = value.value if isinstance(value, SequenceNode) else [value]
+                    names = (name.value for one in merged for name, _ in self.pairs(one))
+                    if found := next((own[name] for name in names if name in own), None):
+                        return found
+                elif isinstance(key, ScalarNode):
+                    own[key.value] = key
+        return None
+
     def get(self, node: Node | None, *path: str) -> Node | None:
         """What these keys lead to, one in the other; None if there is no such."""
         for key in path:

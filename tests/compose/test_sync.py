@@ -377,6 +377,24 @@ def test_a_secret_made_anew_is_another(project: Program) -> None:
     assert written(project)["services"] != before
 
 
+@pytest.mark.parametrize("what", ["include", "extends"])
+def test_what_leads_on_and_on(project: Program, what: str) -> None:
+    """Files that include the next one, and services that extend it: told, with the place."""
+    if what == "include":
+        for number in range(1500):
+            project.write(f"{number}.yaml", f"include: [{number + 1}.yaml]\n")
+        project.write("1500.yaml", ONE)
+        project.write("compose.yaml", "include: [0.yaml]\n")
+    else:
+        services = "".join(
+            f"  s{number}: {{extends: {{service: s{number + 1}}}}}\n" for number in range(1500)
+        )
+        project.write("compose.yaml", f"services:\n{services}  s1500: {{image: x}}\n")
+    done = project("compose", "sync")
+    assert done.code == 2
+    assert "more than 100, each of which names the next" in done.err
+
+
 def test_lint_leaves_it_alone(project: Program) -> None:
     """What a lint of the folder says is of the user's files."""
     project.write("compose.yaml", ONE)

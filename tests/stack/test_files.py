@@ -294,6 +294,8 @@ BROKEN = {
     "secrets:\n  x: {file: '${NONE:?hunter2}'}": "f.yml:2:13: the variable NONE is required",
     "secrets:\n  x: {external: true, name: a$}": "f.yml:2:29: a $ that begins no variable",
     "secrets:\n  x: {content: hunter2}": "f.yml:2:3: the secret x has its value in the file",
+    "x: &a {file: a}\nsecrets:\n  x: {file: b, <<: *a}": "f.yml:3:7: a << behind this key has it",
+    "x: &a {s: {file: a}}\nsecrets:\n  s: {file: b}\n  <<: [*a]": "f.yml:3:3: a << behind",
     "configs:\n  x: {content: a, name: a-v2}": "f.yml:2:3: invalid secret name",
     "configs:\n  x: {content: a, template_driver: golang}": "f.yml:2:3: the config x has a",
 }
@@ -307,6 +309,13 @@ def test_what_is_wrong_is_told_with_its_place(text: str) -> None:
     assert str(caught.value).startswith(BROKEN[text])
     assert "hunter2" not in f"{caught.value} {caught.value.hint}"
     assert "\n" not in str(caught.value)
+
+
+def test_a_merge_in_front_is_overridden() -> None:
+    """As every docker has it."""
+    text = "x: &a {file: a, name: n}\nsecrets:\n  x: {<<: *a, file: b}"
+    (one,) = resolve(Stack([read("f.yml", text.encode())], {}), "s", {}).definitions
+    assert (one.name, one.definition.source) == ("n", "b")
 
 
 RUNNING = """version: "3.8"

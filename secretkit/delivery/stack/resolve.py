@@ -73,6 +73,7 @@ def resolve(stack: Stack, name: str, known: Names, objects: Names | None = None)
     """
     check(stack)
     _check_versions(stack)
+    _check_merges(stack)
     used = {(use.kind, use.source) for use in stack.uses}
     found: list[Resolved] = []
     findings: list[Finding] = []
@@ -206,6 +207,28 @@ def _version(document: Document) -> str | None:
     """As docker compares it: `3` is `3.0`."""
     version = text(document.get(document.root, "version"))
     return {"1": "1.0", "2": "2.0", "3": "3.0"}.get(version or "", version)
+
+
+def _check_merges(stack: Stack) -> None:
+    """That every docker reads the same of secrets and configs, and of who uses them."""
+    for document in stack.documents:
+        sections = [document.get(document.root, f"{kind}s") for kind in KINDS]
+        services = document.get(document.root, "services")
+        nodes = [document.root, services, *sections]
+        nodes += [entry.value for each in (services, *sections) for entry in document.entries(each)]
+        nodes += [
+            item
+            for service in document.entries(services)
+            for kind in KINDS
+            for item in document.items(document.get(service.value, f"{kind}s"))
+        ]
+        for node in nodes:
+            if key := document.overridden(node):
+                raise UsageError(
+                    f"{document.place(key)}: a << behind this key has it too, and docker's versions"
+                    " differ in which of them they take",
+                    hint="put << first: then what is written here is what counts",
+                )
 
 
 def _check_mappings(document: Document, section: str) -> None:
