@@ -112,6 +112,8 @@ def _write(files: dict[Path, str]) -> None:
         raise ConflictError(
             f"not overwriting {', '.join(taken)}", hint="choose another FILE, or leave --output out"
         )
+    for folder in {path.parent for path in files if not path.parent.is_dir()}:
+        raise NotFoundError(f"no such folder, {folder}", hint="make it, or choose another FILE")
     for path, text in files.items():
         path.write_text(text)
 

@@ -42,6 +42,8 @@ def test_output_writes_the_table_and_the_templates(cli: Program) -> None:
     (cli.folder / "p" / "out.ini").write_text("mine")
     assert cli("shim", "convert", "e.sh", "-o", "p/other.toml").code == 4
     assert not (cli.folder / "p" / "other.toml").exists()
+    done = cli("shim", "convert", "e.sh", "-o", "absent/x.toml")
+    assert (done.code, "no such folder, absent" in done.err) == (3, True)
 
 
 def test_json_has_the_same(cli: Program) -> None:
@@ -63,3 +65,15 @@ def test_what_is_no_script_is_an_error(cli: Program) -> None:
     assert codes == [2, 2, 2, 2]
     assert cli("shim", "convert", "absent").code == 3
     assert "broken:3, `then` is missing" in cli("shim", "convert", "broken").err
+
+
+def test_lint_checks_the_other_files(cli: Program) -> None:
+    """A script that cannot be followed is a finding of that file."""
+    for name in ("a", "b", "c"):
+        (cli.folder / name).mkdir()
+    cli.write("a/entrypoint.sh", "#!/bin/sh\n" + "! " * 3000 + "a")
+    cli.write("b/entrypoint.sh", "#!/bin/sh\n" + "a && " * 3000 + "b")
+    cli.write("c/entrypoint.sh", "#!/bin/sh\ncat /run/secret/x\n")
+    done = cli("lint", ".")
+    assert "c/entrypoint.sh:2: error: /run/secret is no folder" in done.text
+    assert "a defect" not in done.err

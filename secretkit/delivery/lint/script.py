@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..findings import Finding, Place
-from ..scripts.assignments import is_arguments, split_assignment
+from ..scripts.assignments import begins_with_arguments, split_assignment
 from ..scripts.forms import BUILT_IN, starts_program
 from ..scripts.model import (
     AndOr,
@@ -60,7 +60,7 @@ class _Check:
         self.path = path
         self.text = text
         self.commands = commands
-        self.values = Values()
+        self.values = Values(likely=True)
         everything = list(simples(commands))
         self.guarded = {name for command in everything for name in _guards(command)}
         self.traced = bool(re.match(r"#!.*\s-\w*x", text))
@@ -263,7 +263,7 @@ class _Check:
             yield from self.last(command.right)
         if not isinstance(command, Simple) or not command.words:
             return
-        arguments = is_arguments(command.words[0])
+        arguments = begins_with_arguments(command.words[0])
         if command.name != "exec" and starts_program(command):
             yield self.finding(
                 "missing-exec",
@@ -286,7 +286,7 @@ def _guards(command: Simple) -> Iterator[str]:
             for part in word.parts:
                 if isinstance(part, Variable):
                     yield part.name
-            found = Values().file(word)
+            found = Values(likely=True).file(word)
             if found:
                 yield found
 

@@ -6,15 +6,18 @@ import re
 
 from .model import Text, Variable, Word
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL | re.ASCII)
 
 
 def is_arguments(word: Word) -> bool:
-    """Whether it is `"$@"`, the arguments of the script, one by one."""
-    (part,) = word.parts if len(word.parts) == 1 else (None,)
-    if not isinstance(part, Variable) or part.operator:
-        return False
-    return part.name == "@" or (part.name == "*" and not part.quoted)
+    """Whether it is `"$@"`, the arguments of the script, one by one and as they are."""
+    return word.parts == (Variable("@", "", quoted=True),)
+
+
+def begins_with_arguments(word: Word) -> bool:
+    """Whether the script's arguments come first in it, in whatever form."""
+    first = word.parts[0] if word.parts else None
+    return isinstance(first, Variable) and first.name in ("@", "*")
 
 
 def split_assignment(word: Word) -> tuple[str, Word] | None:

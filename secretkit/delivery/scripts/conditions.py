@@ -3,49 +3,56 @@
 from __future__ import annotations
 
 from .forms import variable
-from .model import AndOr, Block, Command, Simple
-from .values import FOLDER, Values
+from .model import Block, Command, Simple
+from .values import FOLDER, Values, is_null
 
-_ASKED = ("-f", "-e", "-r", "-s", "-n", "-z", "-d")
+_FILES = ("-f", "-e", "-r", "-s")
+_ENDS = {"[": ["]"], "[[": ["]]"], "test": []}
+FOLDER_ITSELF = "*"
 
 
-def asked(command: Command, values: Values) -> tuple[bool, set[str]] | None:
-    """Whether it is asked that secrets are there (or that they are missing), and which they are.
+def asked(command: Command, values: Values) -> tuple[bool, str] | None:
+    """Whether it is asked that a secret is there (or that it is missing), and which it is.
 
-    `$X` stands for the file that X_FILE names. None if something else is asked.
+    `$X` stands for the file that X_FILE names, `*` for the folder of secrets. None if something
+    else is asked.
     """
-    if isinstance(command, Block) and command.kind == "!":
+    if isinstance(command, Block) and command.kind == "!" and len(command.body) == 1:
         found = asked(command.body[0], values)
         return (not found[0], found[1]) if found else None
-    if isinstance(command, AndOr) and command.operator == "&&":
-        left, right = asked(command.left, values), asked(command.right, values)
-        return (True, left[1] | right[1]) if left and right and left[0] and right[0] else None
-    if isinstance(command, Simple) and command.name in ("[", "[[", "test"):
-        return _test(command, values)
+    if isinstance(command, Simple) and command.name in _ENDS and not command.assignments:
+        return _test(command, values) if all(map(is_null, command.redirects)) else None
     return None
 
 
-def _test(command: Simple, values: Values) -> tuple[bool, set[str]] | None:
-    bracket, *words = [word for word in command.words if word.literal not in ("]", "]]")]
-    for at, word in enumerate(words):
-        if word.literal == "&&":
-            left = command._replace(words=(bracket, *words[:at]))
-            right = command._replace(words=(bracket, *words[at + 1 :]))
-            return asked(AndOr(left, "&&", right, command.line), values)
+def asks(command: Command) -> bool:
+    """Whether it is a condition, of whatever."""
+    if isinstance(command, Block) and command.kind == "!":
+        return True
+    return isinstance(command, Simple) and command.name in _ENDS
+
+
+def _test(command: Simple, values: Values) -> tuple[bool, str] | None:
+    words = list(command.words[1:])
+    for end in _ENDS[str(command.name)]:
+        if not words or words.pop().literal != end:
+            return None
     there = True
     while words and words[0].literal == "!":
         there, words = not there, words[1:]
-    if len(words) != 2 or words[0].literal not in _ASKED:
+    if len(words) != 2:
         return None
     sign, word = words[0].literal, words[1]
-    there = there != (sign == "-z")
+    reading = values.reading(word)
+    bare = [part for part in word.parts if not getattr(part, "quoted", False)]
+    if sign in ("-n", "-z") and reading:  # without quotes, an empty value is no word at all
+        return None if bare and command.name != "[[" else (there == (sign == "-n"), reading.name)
     if sign == "-d":
-        return (there, set()) if FOLDER.match(values.text(word) or "") else None
-    reading = values.reading(word) if sign in ("-n", "-z") else None
-    name = reading.secret if reading else values.file(word)
+        return (there, FOLDER_ITSELF) if FOLDER.match(values.text(word) or "") else None
+    name = values.file(word) if sign in _FILES else None
     if name:
-        return there, {name}
+        return there, name
     named = variable(word)
-    return (
-        (True, {f"${named.removesuffix('_FILE')}"}) if named.endswith("_FILE") and there else None
-    )
+    if bare or not there or not named.endswith("_FILE") or named in values.assigned:
+        return None
+    return (True, f"${named.removesuffix('_FILE')}") if sign in (*_FILES, "-n") else None

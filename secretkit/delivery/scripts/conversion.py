@@ -7,10 +7,14 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..findings import Finding
-from .templates import Rendering, Replacement
+from ..findings import Finding, Place
+from .templates import Rendering, Replacement, Secret
 
-_SAYS_NOTHING = ("", ".conf", ".config", ".cfg")  # names that tell no format
+_SAYS_NOTHING = ("", ".conf", ".config", ".cfg")  # names that tell no format, but for these:
+_TELLS = (
+    "/.env", "/.pgpass", "/.netrc", "/nginx.conf", "/haproxy.cfg", "/httpd.conf", "/apache2.conf",
+    "/redis.conf",
+)  # fmt: skip
 
 
 @dataclass
@@ -32,6 +36,14 @@ class Conversion:
     command: list[str] | None = None  # the program and its arguments; None: not certain
     arguments: bool = False  # what docker run is given comes behind that
     findings: list[Finding] = field(default_factory=list)
+
+    def say(self, line: int, message: str, remedy: str) -> None:
+        """Something is not translated."""
+        self.findings.append(Finding("not-translated", Place(self.path, line), message, remedy))
+
+    def note(self, line: int, message: str, remedy: str) -> None:
+        """Something is translated to what does almost the same."""
+        self.findings.append(Finding("almost-the-same", Place(self.path, line), message, remedy))
 
     @property
     def table(self) -> dict[str, Any]:
@@ -83,11 +95,20 @@ def toml(made: Conversion) -> str:
         rows += [f"source = {_value(one.source)}", f"destination = {_value(one.destination)}"]
         rows += [f"mode = {_value(one.mode)}"] if one.mode else []
         rows += [f"owner = {_value(one.owner)}"] if one.owner else []
-        if posixpath.splitext(one.destination)[1] in _SAYS_NOTHING:
+        if not _has_format(one):
             rows.append(
                 '# format = "yaml"  # or another: without it, a value with quotes is refused'
             )
     return "\n".join(rows) + "\n"
+
+
+def _has_format(one: Rendering) -> bool:
+    """Whether the shim knows how a value is written there: by the name, or as it is."""
+    if f"/{one.destination.lower()}".endswith(_TELLS):
+        return True
+    as_it_is = [isinstance(piece, Secret) and bool(piece.filters) for piece in one.content or ()]
+    said = posixpath.splitext(one.destination)[1] not in _SAYS_NOTHING
+    return said or (bool(as_it_is) and all(as_it_is))
 
 
 def _line(text: str) -> str:

@@ -18,14 +18,11 @@ def convert(path: str, text: str) -> Conversion:
         what = "empty" if not text.strip() else "no script of sh or bash"
         raise UsageError(f"cannot convert {path}, {what}", hint="name the script of ENTRYPOINT")
     try:
-        commands = read(text)
+        made = Translator(path, read(text)).script()
     except ScriptError as error:
         raise UsageError(
             f"cannot convert {path}:{error.line}, {error.reason}", hint="see what `sh -n` says"
         ) from None
-    translator = Translator(path)
-    translator.script(commands)
-    made = translator.result()
     found = [*findings_of_script(path, text), *made.findings]
     made.findings = sorted(dict.fromkeys(found), key=lambda one: one.place.line)
     return made

@@ -33,9 +33,10 @@ class Substitution(NamedTuple):
 
 
 class Opaque(NamedTuple):
-    """What is not looked into: arithmetic, `<(…)`."""
+    """What is not looked into: arithmetic (its `text`), `<(…)`."""
 
     quoted: bool = False
+    text: str = ""
 
 
 Part: TypeAlias = Text | Variable | Substitution | Opaque
@@ -148,3 +149,8 @@ def words_of(command: Simple | Block) -> tuple[Word, ...]:
     values = command.assignments if isinstance(command, Simple) else ()
     targets = (one.target for one in command.redirects)
     return (*(word for _, word in values), *command.words, *targets)
+
+
+def words_within(commands: tuple[Command, ...]) -> Iterator[Word]:
+    """All words of every command."""
+    return (word for command in every(commands) for word in words_of(command))

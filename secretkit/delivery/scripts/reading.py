@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import NoReturn
 
 from ...errors import SecretkitError
-from .model import AndOr, Block, Command, Opaque, Pipeline, Redirect, Simple, Text, Word
+from .model import AndOr, Block, Command, Opaque, Pipeline, Redirect, Simple, Text, Variable, Word
 from .words import Words
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
@@ -18,6 +18,9 @@ _RESERVED = ("then", "else", "elif", "fi", "do", "done", "esac", "}")
 _DEPTH = 40  # of nested commands
 _CHAIN = 200  # of && and ||, and of elif
 _LARGEST = 1 << 18  # letters
+_LINES = 10_000
+_COMMANDS = 20_000
+_REDIRECTS = 100  # of one command
 
 
 class ScriptError(SecretkitError):
@@ -33,6 +36,8 @@ def read(text: str) -> tuple[Command, ...]:
     """The commands of a script. Raises ScriptError."""
     if len(text) > _LARGEST:
         raise ScriptError("longer than 256 KiB", 1)
+    if text.count("\n") > _LINES:
+        raise ScriptError("longer than 10000 lines", 1)
     return Parser(text.replace("\r\n", "\n"), 1).script()
 
 
@@ -42,6 +47,7 @@ class Parser(Words):
     def __init__(self, text: str, line: int, depth: int = 0) -> None:
         super().__init__(text, line)
         self.depth = depth
+        self.count = 0  # of commands
 
     def refuse(self, reason: str) -> NoReturn:
         raise ScriptError(reason, self.line)
@@ -113,6 +119,9 @@ class Parser(Words):
 
     def command(self) -> Command:
         self.blanks()
+        self.count += 1
+        if self.count > _COMMANDS:
+            self.refuse("more than 20000 commands")
         line, word = self.line, self.next_word()
         if word in ("if", "while", "until", "for", "select", "case", "{", "function"):
             self.at += len(word)
@@ -120,8 +129,9 @@ class Parser(Words):
         elif self.operator() == "(":
             self.at += 1
             if self.text.startswith("(", self.at) and (end := self.balanced(self.at - 1)):
+                arithmetic = Opaque(text=self.text[self.at : end])
                 self.at = end
-                block = Block("((", (), line)
+                block = Block("((", (), line, words=(Word((arithmetic,), line),))
             else:
                 block = Block("(", self.commands((")",)), line)
                 self.take(")")
@@ -227,7 +237,10 @@ class Parser(Words):
             found = _ASSIGNMENT.match(self.text, start)
             if found and not words:
                 self.at = found.end()
-                assignments.append((found[1], self.value(at)))
+                value = self.value(at)
+                if found[0].endswith("+="):  # X+=y is X="${X}y"
+                    value = Word((Variable(found[1], quoted=True), *value.parts), at)
+                assignments.append((found[1], value))
                 continue
             word = self.word()
             if word is None:
@@ -276,6 +289,8 @@ class Parser(Words):
         found = _REDIRECT.match(self.text, self.at)
         if not found:
             return False
+        if len(into) >= _REDIRECTS:
+            self.refuse("more than 100 redirects")
         self.at = found.end()
         self.blanks()
         target = self.word()

@@ -44,6 +44,14 @@ class Replacement(NamedTuple):
     write: str
 
 
+class Change(NamedTuple):
+    """What a command `s` of sed puts where: each time, or once in a line."""
+
+    written: str
+    put: tuple[Piece, ...]
+    always: bool
+
+
 class Rendering(NamedTuple):
     """A file that the script makes. `content` is None if its template is a file of the image."""
 
@@ -57,7 +65,9 @@ class Rendering(NamedTuple):
 
 
 _PLACEHOLDER = re.compile(r"<<[\w.-]+(?:\|[\w|]+)?>>")
-_JINJA = re.compile(r"\{[{%#]")
+_PLACE = "\0"  # stands for a piece that is no text
+_JINJA = re.compile(r"\{[{%#\0]|\0\}")
+_ANGLES = re.compile("<\0|\0>")
 _MARKED = re.compile("[\ue000-\uf8ff]")  # stands for a piece while sed's own text is taken apart
 
 
@@ -67,11 +77,12 @@ def template(rendering: Rendering) -> tuple[str, str]:
     text = "".join(piece for piece in content if isinstance(piece, str))
     if any(credentials(text)):
         raise Unclear("make the secret in its text a secret, and write <<…>> there")
+    whole = "".join(piece if isinstance(piece, str) else _PLACE for piece in content)
     if any(isinstance(piece, Inherited) for piece in content):
-        if _JINJA.search(text):
-            raise Unclear("write the template by hand")
+        if _JINJA.search(whole):
+            raise Unclear("write the template by hand: its own braces would be taken for Jinja2's")
         return f"{rendering.source}.j2", "".join(map(_in_jinja, content))
-    if _PLACEHOLDER.search(text):
+    if _PLACEHOLDER.search(text) or _ANGLES.search(whole):
         raise Unclear("write the template by hand: its own <<…>> would be taken for a secret's")
     return rendering.source, "".join(
         piece.placeholder if isinstance(piece, Secret) else str(piece) for piece in content
@@ -99,8 +110,8 @@ def parse_sed(command: Simple) -> Sed:
     in_place = False
     words = iter(command.words[1:])
     for word in words:
-        text = _beginning(word)
-        if re.match(r"-i|--in-place", text):
+        text = word.literal if word.literal is not None else _beginning(word)
+        if text in ("-i", "--in-place"):
             in_place = True
         elif text in ("-e", "--expression"):
             scripts.append(next(words, word))
@@ -120,28 +131,35 @@ def _beginning(word: Word) -> str:
     return first.text if isinstance(first, Text) else ""
 
 
-def replacements(pieces: Sequence[Piece]) -> list[tuple[str, tuple[Piece, ...]]]:
+def replacements(pieces: Sequence[Piece]) -> list[Change]:
     """What the script of a sed replaces by what, if it has only `s` commands of plain text.
 
     Raises Unclear for a regular expression, an address, a flag but g.
     """
+    if any(_MARKED.search(piece) for piece in pieces if isinstance(piece, str)):
+        raise Unclear("write the template by hand")
+    if len(pieces) > 6400:
+        raise Unclear("write the template by hand: it is very long")
     marked = "".join(
         piece if isinstance(piece, str) else chr(0xE000 + index)
         for index, piece in enumerate(pieces)
     )
-    found: list[tuple[str, tuple[Piece, ...]]] = []
+    found: list[Change] = []
     rest = marked.strip("; \n")
     while rest:
-        if rest[0] != "s" or len(rest) < 4 or rest[1] in "\\\n":
+        if rest[0] != "s" or len(rest) < 4 or rest[1] not in "/|#,:;@!%_+~":
             raise Unclear("write <<…>> into the template where the value goes")
         parts = re.split(rf"(?<!\\){re.escape(rest[1])}", rest[2:], maxsplit=2)
         if len(parts) < 3:
             raise Unclear("sed does not take this command")
-        flags = re.match(r"g?(?=[;\s}]|$)", parts[2])
-        if flags is None:
+        flags = re.match(r"g?(?=[;\s]|$)", parts[2])
+        written = "".join(parts[:2])
+        odd = "\\\\" in written or (rest[1] != "/" and f"\\{rest[1]}" in written)
+        if flags is None or odd or len(found) > 1000:
             raise Unclear("write <<…>> into the template where the value goes")
         pattern = _plain(parts[0].replace(f"\\{rest[1]}", rest[1]))
-        found.append((pattern, _unmarked(_replacement(parts[1], rest[1]), pieces)))
+        put = _unmarked(_replacement(parts[1], rest[1]), pieces)
+        found.append(Change(pattern, put, flags[0] == "g"))
         rest = parts[2][flags.end() :].strip("; \n")
     return found
 
@@ -171,11 +189,12 @@ def _unmarked(text: str, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     return tuple(found)
 
 
-def as_placeholder(written: str, put: tuple[Piece, ...]) -> Replacement | None:
-    """What a template has to say instead of `written`; None if that is a placeholder already.
+def as_placeholder(change: Change) -> Replacement | None:
+    """What a template has to say instead of a text; None if that is a placeholder already.
 
     The shim takes `<<db_password_value>>` for the secret db-password. Raises Unclear.
     """
+    written, put, _ = change
     if not any(isinstance(piece, Secret) for piece in put):
         raise Unclear("write this text into the template: it is no secret")
     if any(isinstance(piece, Inherited) for piece in put):
@@ -194,15 +213,22 @@ def _same(placeholder: str, secret: str) -> bool:
     return names[0] in (names[1], f"{names[1]}value")
 
 
-def replaced(content: tuple[Piece, ...], written: str, put: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """A content with something else for each `written` in its text."""
+def replaced(content: tuple[Piece, ...], change: Change, limit: int) -> tuple[Piece, ...]:
+    """A content with something else for a text in it. Raises Unclear beyond `limit` characters."""
+    lines = "".join(piece if isinstance(piece, str) else _PLACE for piece in content).split("\n")
+    if not change.always and any(line.count(change.written) > 1 for line in lines):
+        raise Unclear("without g, sed replaces the first of a line: write the template by hand")
+    put = sum(len(one) if isinstance(one, str) else 16 for one in change.put)
+    count = sum(line.count(change.written) for line in lines)
+    if count * put + sum(map(len, lines)) > limit:
+        raise Unclear("write the template by hand: it is very long")
     made: list[Piece] = []
     for piece in content:
         if not isinstance(piece, str):
             made.append(piece)
             continue
-        for index, part in enumerate(piece.split(written)):
-            made += (*put, part) if index else (part,)
+        for index, part in enumerate(piece.split(change.written)):
+            made += (*change.put, part) if index else (part,)
     return tuple(made)
 
 

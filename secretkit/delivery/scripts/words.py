@@ -164,7 +164,7 @@ class Words:
             return Substitution(self.nested(re.sub(r"\\([`\\$])", r"\1", found[1]), line), quoted)
         if text.startswith("$((", at) and (end := self.balanced(at + 1)):
             self.at = end
-            return Opaque(quoted)
+            return Opaque(quoted, text[at:end])
         if text.startswith("$(", at):
             self.at += 2
             return Substitution(self.substitution(), quoted)

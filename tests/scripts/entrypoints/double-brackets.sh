@@ -1,7 +1,7 @@
 #!/bin/bash
-if [[ -f /run/secrets/db_password && -r /run/secrets/api-key ]]
+if [[ -f /run/secrets/db_password ]]
 then
   export X=$(</run/secrets/db_password)
-  export K=$(</run/secrets/api-key)
 fi
+[[ ! -r /run/secrets/api-key ]] || { K=$(</run/secrets/api-key); export K; }
 exec "$@"
