@@ -91,7 +91,7 @@ def bake(
         raise UsageError("--force is for --dockerfile", hint="a TAG always moves to what is made")
     from ..delivery.bake import context, dockerfile
     from ..delivery.bake.recipe import ALL, Wish
-    from ..engines.images import Images, check_tag
+    from ..engines.images import Images, check_tag, full_name
 
     for tag in tags:
         check_tag(tag)
@@ -107,6 +107,11 @@ def bake(
         check(app, images, name, wish, folder)
         return
     recipe = _recipe(images, name, wish)
+    if recipe.image.names and {*recipe.image.names} <= {*map(full_name, tags)}:
+        raise UsageError(
+            f"{name} would lose its name, and could not be baked again",
+            hint="choose another TAG, or give it one more name before, with `docker tag`",
+        )
     templates = context.read_templates(folder, recipe.templates)
     _tell(app, recipe)
     if wish.shim(recipe.python.path).all_by_default:

@@ -235,6 +235,13 @@ def check_tag(name: str) -> None:
         )
 
 
+def full_name(name: str) -> str:
+    """A name as the engine lists it: with a tag, without what stands for Docker Hub."""
+    repository, tag = parse_repository_tag(name)
+    short = re.sub(r"^(?:index\.)?docker\.io/(?:library/)?", "", repository)
+    return f"{short}:{tag or 'latest'}"
+
+
 def _documents(lines: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
     """The JSON objects of an answer, one a line."""
     for line in lines:

@@ -275,6 +275,23 @@ def test_what_is_refused(ground: Ground) -> None:
     )
 
 
+def test_an_image_keeps_a_name(ground: Ground) -> None:
+    """A TAG that is the only name of IMAGE is refused, however it is written; not one of two."""
+    image = ground.image()
+    before = ground.engine.docker("image", "inspect", "-f", "{{.Id}}", image)
+    for name in (image, before):
+        for tag in (image, f"docker.io/library/{image}"):
+            error, hint = ground.bake(name, "-t", tag, "-t", ground.name(), code=2).lines[-2:]
+            assert "would lose its name" in error
+            assert "docker tag" in hint
+    assert before == ground.engine.docker("image", "inspect", "-f", "{{.Id}}", image)
+    other = ground.name()
+    ground.engine.docker("tag", image, other)
+    ground.bake(other, "-t", image)
+    assert before == ground.engine.docker("image", "inspect", "-f", "{{.Id}}", other)
+    assert before != ground.engine.docker("image", "inspect", "-f", "{{.Id}}", image)
+
+
 def test_a_build_that_fails(ground: Ground) -> None:
     """It says which step, and TAG stays what it was."""
     image = ground.image('ONBUILD RUN ["/bin/sh", "-c", "echo why; exit 3"]')

@@ -130,6 +130,7 @@ SHELL = ["/bin/sh", "-c"]
         ({"OnBuild": ["COPY . /app", "RUN make"]}, ["onbuild-triggers"]),
         ({"User": "app", "ExposedPorts": {"80/tcp": {}, "8080/tcp": {}}}, ["privileged-port"]),
         ({"ExposedPorts": {"80/tcp": {}}}, []),
+        ({"User": "app", "ExposedPorts": {"80-90/tcp": {}, "x": {}}}, ["privileged-port"]),
     ],
 )
 def test_how_it_starts(config: Mapping[str, Any], expected: list[str]) -> None:

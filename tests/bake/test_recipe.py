@@ -230,6 +230,8 @@ def test_the_higher_level_keeps_its_destination() -> None:
         ("--render a:/data/x", {"Volumes": {"/data": {}}}, ConflictError),
         ("", {"Volumes": {"/opt/": {}}}, ConflictError),
         ("", {"Entrypoint": [*SHIM, "--"]}, ConflictError),
+        ("", {"User": "app\nRUN id"}, UsageError),
+        ("", {"User": "a b"}, UsageError),
         ("", {"Cmd": ["/bin/sh", "-c", f"exec {' '.join(SHIM)} -- x"]}, ConflictError),
         ("--render a:/proc/x", {}, UsageError),
         ("--render a:/dev/x", {}, UsageError),

@@ -212,7 +212,11 @@ def _rights(facts: Facts) -> Iterator[Finding]:
             + "and a read-only root does not work",
             "leave it out: bake then puts the files into memory, and links to them",
         )
-    ports = [port for port in image.exposed_ports if int(port.split("/")[0]) < _PRIVILEGED]
+    ports = [
+        port
+        for port in image.exposed_ports
+        if (number := re.match(r"\d+", port)) and int(number[0]) < _PRIVILEGED
+    ]
     if ports and (not image.is_root or "--user" in facts.shim.names):
         yield _finding(
             facts,

@@ -48,6 +48,7 @@ class Image(NamedTuple):
 
     name: str  # as the user gave it
     id: str
+    names: tuple[str, ...]  # all that it has, with tags
     entrypoint: tuple[str, ...]  # empty: none
     cmd: tuple[str, ...]  # empty: none
     user: str  # empty: root
@@ -83,6 +84,7 @@ def of(name: str, told: Mapping[str, Any]) -> Image:
     return Image(
         name=name,
         id=told["Id"],
+        names=tuple(told.get("RepoTags") or ()),
         entrypoint=tuple(config.get("Entrypoint") or ()),
         cmd=tuple(config.get("Cmd") or ()),
         user=config.get("User") or "",

@@ -6,6 +6,7 @@ Nothing here reads a file or asks an engine but through what it is given.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,6 +88,8 @@ def decide(image: Image, python: Python, wish: Wish, look: Look) -> Recipe:
     """
     if image.os != "linux":
         raise UsageError(f"{image.name} is for {image.os}", hint="the shim runs on linux")
+    if not re.fullmatch(r"\S*", image.user) or not image.user.isprintable():
+        raise UsageError(f"{image.name} has a USER that no Dockerfile can state")
     if image.is_baked:
         raise ConflictError(
             f"{image.name} has the shim already, in its ENTRYPOINT",
