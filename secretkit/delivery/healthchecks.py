@@ -32,7 +32,7 @@ _PRINTS = {
     "base32", "sed", "awk", "gawk", "mawk", "cut", "tr", "sort", "uniq", "rev", "fold", "fmt",
     "paste", "tee", "dd", "jq", "yq", "grep", "egrep", "fgrep", "envsubst", "column", "diff",
 }  # fmt: skip
-_SAYS = {"echo", "printf"}
+_SAYS = {"echo", "printf", "eval"}
 _DUMPS = {"env", "printenv", "export", "set", "declare"}
 _SHELLS = {"sh", "bash", "ash", "dash", "ksh", "zsh"}
 _CODE = {"python", "python3", "node", "ruby", "perl", "php"}
@@ -42,6 +42,7 @@ _WRAPPERS = {
     "su-exec", "setpriv", "tini", "dumb-init",
 }  # fmt: skip
 _QUIET = re.compile(r"-[A-Za-z]*[qclL][A-Za-z]*|--(quiet|silent|count|files-with.*)")  # of grep
+_VERBOSE = re.compile(r"-[A-Za-z]*v[A-Za-z]*|--(verbose|trace.*)")  # curl then shows headers
 _FOLDER = re.compile(r"(?:/var)?/run/secrets(?:/|\Z)")
 # A program's text: its print of what it reads from a secret's file.
 _PRINTED = re.compile(
@@ -83,6 +84,7 @@ class _Check:
         self.shim = shim
         self.values = set(shim.variables) if shim else set[str]()
         self.paths = set[str]()
+        self.inside = False  # the current folder is that of the secrets
         self.traced = False
         self.leaked = False  # by set -x
 
@@ -130,6 +132,11 @@ class _Check:
             starts = [at for at in range(1, len(words)) if _name(words[at:]) in known]
             words = words[starts[0] :] if starts else []
         name, arguments = _name(words), words[1:]
+        if name == "xargs":
+            runs = {_name(words[at:]) for at in range(1, len(words))}
+            return given and bool(runs & (_SAYS | _PRINTS))
+        if name == "cd":
+            self.inside = any(map(self.names, arguments))
         if name == "set":
             self.traced |= any(re.match(r"-\w*x|xtrace", _text(one)) for one in arguments)
         if name in ("export", "local", "readonly", "declare", "typeset"):
@@ -147,7 +154,9 @@ class _Check:
             return False
         held = any(map(self.holds, arguments))
         if name in _PRINTS:
-            return given or held or any(map(self.names, arguments))
+            return given or held or self.inside or any(map(self.names, arguments))
+        if name == "curl" and any(_VERBOSE.fullmatch(_text(one)) for one in arguments):
+            return held
         return name in _SAYS and held
 
     def code(self, name: str, arguments: Sequence[Word], given: bool) -> bool:

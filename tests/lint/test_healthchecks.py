@@ -59,6 +59,9 @@ PRINTED = [
     "sh -xc 'true $(cat X)'",
     "if true; then cat X; fi",
     "f() { cat X; }; f",
+    "cd DIR && cat x",
+    "xargs echo < X",
+    'eval "echo $(cat X)"',
     "sed s/z/b/ X",
     "cat <<E\n$(cat X)\nE",
     "python3 -c \"print(open('X').read())\"",
@@ -76,6 +79,9 @@ QUIET = [
     "P=$(cat X); echo ${P:+there}",
     "cat X | wc -c > /dev/null",
     "true < X",
+    "cd DIR && test -s x",
+    "ls -l X; wc -c X",
+    "cat X | xargs test -n",
     "set -x; true",
     "cat /dev/null; test -s X",
     "python3 -c \"open('X').read()\"",
@@ -134,6 +140,8 @@ def test_other_forms() -> None:
     assert rules("env") == []
     assert rules(*SHIM, "--", "my-check") == []
     assert of_shell('redis-cli -a "$(cat /run/secrets/x)" ping') == []
+    assert of_shell('curl -fv -H "A: $(cat /run/secrets/x)" a') == ["secret-in-health-log"]
+    assert of_shell('curl -f -H "A: $(cat /run/secrets/x)" a') == []
     assert of_shell("cat $DB_PASSWORD_FILE") == ["secret-in-health-log"]
     assert of_shell("cat /run/secrets/x; fi") == ["unread-script"]
 
