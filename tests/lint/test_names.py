@@ -61,6 +61,10 @@ def test_no_value_in_the_open(value: str) -> None:
         ("curl -H 'Authorization: Bearer abc' -H 'PRIVATE-TOKEN: abc'", [9, 40]),
         ("curl -H 'Authorization: Bearer $TOKEN'; echo token: is; X-Key: $X", []),
         ("--password-stdin < /run/secrets/x", []),
+        ("mysqladmin -h db -pabc ping; redis-cli -a abc ping", [0, 29]),
+        ("docker login -u me -p abc r; sshpass -pabc ssh x", [0, 29]),
+        ("mysql -p -e x; redis-cli -a $X ping; redis-cli -p 6379; docker run -p 80:80 x", []),
+        ('redis-cli -a "$$(cat /x)" ping; mysql -p"$P"; docker login -p $X; mysql --port 1', []),
         ("curl -u admin:abc https://example.org", [0]),
         ("x && curl -fsSLu 'admin:abc' https://a; curl --user=a:bc b", [5, 40]),
         (

@@ -43,6 +43,12 @@ _USER = re.compile(
     r"""\bcurl\b[^;&|\n]{0,400}?\s(?:-[a-zA-Z]{0,9}u|--user)[\s=]*["']?[\w.@+-]*:"""
     r"""(?P<value>[^\s"'|&;<>()]+)"""
 )
+# Programs whose short option is a password; that of mysql has no blank before its value.
+_SHORT = re.compile(
+    r"""\b(?:(?:mysql|mariadb)[\w-]*\b[^;&|\n]{0,200}?\s-p"""
+    r"""|(?:redis-cli\b[^;&|\n]{0,200}?\s-a|(?:docker|podman)\s+login\b[^;&|\n]{0,200}?\s-p"""
+    r"""|sshpass\s+-p)\s*)["']?(?P<value>[^\s"'|&;<>()]+)"""
+)
 _URL = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@",
     re.IGNORECASE,
@@ -84,7 +90,7 @@ def credentials(text: str) -> Iterator[int]:
         for found in pattern.finditer(text):
             if is_secret(found["name"]) and is_plain(found["value"]):
                 yield found.start()
-    for pattern in (_URL, _LOGIN, _HEADER, _USER):
+    for pattern in (_URL, _LOGIN, _HEADER, _USER, _SHORT):
         for found in pattern.finditer(text):
             if is_plain(found["value"]):
                 yield found.start()
