@@ -131,8 +131,12 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 
 def stages(text: str) -> list[Stage]:
-    """The stages of a Dockerfile. What stands before the first FROM is in none."""
+    """The stages of a Dockerfile. What stands before the first FROM is in none.
+
+    A part of one, without any FROM, is one stage.
+    """
     found: list[tuple[str, str, list[Instruction]]] = []
+    before: list[Instruction] = []
     for one in instructions(text):
         if one.word == "FROM":
             words = one.arguments.split()
@@ -140,6 +144,10 @@ def stages(text: str) -> list[Stage]:
             found.append((named.lower(), words[0] if words else "", []))
         elif found:
             found[-1][2].append(one)
+        else:
+            before.append(one)
+    if before and not found:
+        found = [("0", "", before)]
     return [Stage(name, base, tuple(held)) for name, base, held in found]
 
 

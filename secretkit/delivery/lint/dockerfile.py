@@ -49,7 +49,7 @@ def findings_of_dockerfile(path: str, text: str, folder: Path) -> list[Finding]:
         return [_unread(path, f"longer than {_LARGEST >> 10} KiB")]
     everything = stages(text)
     if not everything:
-        return [_unread(path, "there is no FROM in it")]
+        return [_unread(path, "there is no instruction in it")]
     if len(everything) > _STAGES:
         return [_unread(path, f"more than {_STAGES} stages")]
     above, sent = parents(everything), shipped(everything)
