@@ -30,7 +30,9 @@ class Diagnosis(NamedTuple):
 def look_at_engine(app: App, store: Store) -> Iterator[Diagnosis]:
     """Raises EngineError if no manager answers, which is a finding too."""
     from ..rotation.journal import journals
-    from ..rotation.usage import uses
+    from ..rotation.objects import STORE, by_name
+    from ..rotation.usage import foreign, uses
+    from ..rotation.versions import StoreVersions
 
     yield from _socket(app)
     engine = app.connect("doctor")
@@ -44,7 +46,25 @@ def look_at_engine(app: App, store: Store) -> Iterator[Diagnosis]:
             f"if nobody is at it: secretkit {command} {journal.name} goes on, --abort goes back",
         )
     currents = {secret.name: secret.current for secret in store.list()}
-    found = uses(engine, currents=currents)
+    versions = StoreVersions(store)
+    there = by_name(engine.objects("secret"))
+    others = set()
+    for name in currents.keys() & there.keys():
+        whys = foreign(versions, name, there[name])
+        if whys:
+            strangers = (one for one in there[name].values() if one.labels.get(STORE) != store.id)
+            others |= {one.name for one in strangers}
+        for number, why in whys.items():
+            yield Diagnosis(
+                WARNING,
+                f"another secret in {engine.name} has the name, {name} v{number} {why}",
+                "give it another name here; `secretkit adopt` takes over what an engine has",
+            )
+    found = [
+        one
+        for one in uses(engine, currents=currents)
+        if one.name in currents and one.object_name not in others
+    ]
     for one in found:
         if one.drift:
             yield Diagnosis(

@@ -148,6 +148,16 @@ def image_health_check(image: Mapping[str, Any]) -> bool:
     return bool(_has_test((image.get("Config") or {}).get("Healthcheck")))
 
 
+def may_end(spec: Mapping[str, Any]) -> bool:
+    """Whether a task that ends with status 0 has done its work, as that of a migration.
+
+    By its restart policy no other follows. One with a health check also ends so when it is stopped
+    as unhealthy.
+    """
+    policy = (spec.get("TaskTemplate") or {}).get("RestartPolicy") or {}
+    return policy.get("Condition") in ("none", "on-failure") and not health_check(spec)
+
+
 def host_ports(spec: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """The (protocol, port) pairs that each task takes of its node: ports published in host mode."""
     ports = (spec.get("EndpointSpec") or {}).get("Ports") or ()

@@ -11,7 +11,7 @@ from typing import Any
 from ..engines.protocol import Engine, Service, Task
 from .travel import Arrival, Clock, Patience, Traveller, Way
 from .types import Event, OnEvent
-from .verify import Goal, Look
+from .verify import Goal, Look, counted
 
 _UNDONE = ("rollback_started", "rollback_completed", "rollback_paused")
 
@@ -113,11 +113,12 @@ def _there_already(
     current = patient(lambda: engine.up_to_date(ids))
     arrivals = {}
     for service in same:
-        live = [task for task in tasks if task.service_id == service.id and task.wanted]
-        well = [task for task in live if task.state == "running" and task.id in current]
-        wanted = len(live) if service.replicas is None or service.is_job else service.replicas
-        if service.is_job or len(well) == len(live) == wanted:
-            arrivals[service.id] = Arrival(len(well), 0.0)
+        mine = [task for task in tasks if task.service_id == service.id]
+        on_goal = [task for task in mine if task.id in current]
+        look = counted(service, mine, on_goal)
+        is_well = all(task in on_goal and task.state == "running" for task in mine if task.wanted)
+        if service.is_job or (is_well and look.ready == look.wanted):
+            arrivals[service.id] = Arrival(look.ready, 0.0)
     return arrivals
 
 

@@ -81,6 +81,11 @@ def is_other(one: str, another: str) -> bool:
     return bool(one and another) and same_key and one != another
 
 
+def from_another_store(found: EngineObject) -> str:
+    """What to say of an object whose value another store has."""
+    return f"was made from another store, by {found.labels.get(BY, 'somebody')}"
+
+
 def versions_of(engine: Engine, kind: Kind, name: str) -> dict[int, EngineObject]:
     """The objects of a secret or config, by version, ascending.
 

@@ -21,7 +21,7 @@ from ..errors import (
     VersionNotFoundError,
 )
 from . import journal, objects
-from .versions import Versions
+from .versions import ENGINE, Versions
 
 # A task in one of these has ended (swarmkit, api/types.proto: everything after RUNNING).
 _ENDED = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
@@ -210,10 +210,27 @@ def _differs(found: EngineObject, labels: Mapping[str, str]) -> str:
         return f"is v{number} of {name}"
     store = found.labels.get(objects.STORE, "")
     if store and store != labels.get(objects.STORE, ""):
-        return f"was made from another store, by {found.labels.get(objects.BY, 'somebody')}"
-    if objects.is_other(found.labels.get(objects.FINGERPRINT, ""), labels[objects.FINGERPRINT]):
+        return objects.from_another_store(found)
+    mine = labels.get(objects.FINGERPRINT, "")
+    if objects.is_other(found.labels.get(objects.FINGERPRINT, ""), mine):
         return "has another content"
     return ""
+
+
+def foreign(versions: Versions, name: str, found: Mapping[int, EngineObject]) -> dict[int, str]:
+    """Objects that are not those of the versions which were made here, by version: why.
+
+    By their labels: no value is read. Of configs none is: the engine's objects are their versions.
+    Raises SecretNotFoundError.
+    """
+    numbers = versions.numbers(name) if versions.kind == "secret" else ()
+    elsewhere = {number for number, said in versions.sources(name).items() if said == ENGINE}
+    whys = {
+        number: _differs(one, objects.labels(name, number, fingerprint="", store=versions.store_id))
+        for number, one in found.items()
+        if number in numbers and number not in elsewhere
+    }
+    return {number: why for number, why in whys.items() if why}
 
 
 def adopt(versions: Versions, engine: Engine, name: str, content: bytes | None) -> Adopted:

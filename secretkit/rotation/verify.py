@@ -74,14 +74,19 @@ class Verifying:
         # Another secret's rotation, or a restart, leaves tasks too: only those of this one count.
         recent = [task for task in on_goal if task.updated >= self._goal.since]
         self.posted = self.posted or bool(recent)
-        look = _counted(service, tasks, on_goal)
+        look = counted(service, tasks, on_goal)
         self._note_moves(service, tasks, now)
-        bad = [task for task in recent if task.state in _BAD]
+        may_end = specs.may_end(service.spec)
+        bad = [task for task in recent if task.state in _BAD and not (may_end and _is_done(task))]
         why = _last_words(bad) if bad else ""
         if service.is_job:
             # Its tasks end by themselves: that it has the reference is all there is to see.
             met = self._goal.is_met(service)
             return look._replace(arrived=met, swap=not met)
+        done = may_end and not any(task.wanted for task in tasks)
+        if done and self._goal.is_met(service) and 0 < look.wanted <= look.ready:
+            # The engine takes each end for a failure, and may have paused the update.
+            return look._replace(arrived=True)
         return self._by_spec(service, look, why) or self._by_tasks(service, tasks, look, bad, now)
 
     def _note_moves(self, service: Service, tasks: Sequence[Task], now: float) -> None:
@@ -167,12 +172,12 @@ class Verifying:
         self, tasks: Sequence[Task], look: Look, bad: Sequence[Task], now: float
     ) -> bool:
         """None works, in no slot, after enough attempts and time."""
-        self._failed |= {task.id: task.slot or task.node_id for task in bad}
+        self._failed |= {task.id: _slot(task) for task in bad}
         since = self._hoped_since = now if self._hoped_since is None else self._hoped_since
         if look.ready or not bad or now - since < HOPE:
             return False
         counted = Counter(slot for key, slot in self._failed.items() if key not in self._excused)
-        slots = {task.slot or task.node_id for task in tasks if task.wanted}
+        slots = {_slot(task) for task in tasks if task.wanted}
         return bool(slots) and min(counted[slot] for slot in slots) >= ATTEMPTS
 
     def _stands(self, tasks: Sequence[Task], look: Look, now: float, own: float) -> bool:
@@ -186,16 +191,30 @@ def _others(tasks: Sequence[Task], goal: Goal) -> list[Task]:
     return [task for task in tasks if task.wanted and not goal.is_met(task)]
 
 
-def _counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -> Look:
+def counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -> Look:
+    """How many tasks there are; `on_goal` are those of them that are as they are wanted."""
     live = [task for task in tasks if task.wanted]
     ready = [task for task in on_goal if task.wanted and task.state == "running"]
     running = [task for task in live if task.state == "running"]
+    done: set[int | str] = set()
+    if specs.may_end(service.spec):
+        done = {_slot(task) for task in on_goal if _is_done(task)} - {_slot(task) for task in live}
     if service.replicas is not None and not service.is_job:
         wanted = service.replicas
     else:
         # One on each node that the engine has chosen; while they change, a node may have two.
-        wanted = len({task.node_id or task.id for task in live})
-    return Look(previous=len(running) - len(ready), ready=len(ready), wanted=wanted)
+        wanted = len({task.node_id or task.id for task in live}) + len(done)
+    return Look(len(running) - len(ready), len(ready) + len(done), wanted)
+
+
+def _is_done(task: Task) -> bool:
+    """Whether it ended by itself, with status 0."""
+    return task.state == "complete"
+
+
+def _slot(task: Task) -> int | str:
+    """Which of its service's tasks it is: in a global one, by its node."""
+    return task.slot or task.node_id
 
 
 def _last_words(ended: Sequence[Task]) -> str:

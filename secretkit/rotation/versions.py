@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Action = Literal["rotate", "rollback", "adopt"]
 GIVEN = "given"  # the source of a content that somebody gave
+ENGINE = "engine"  # of a version that was found in an engine
 
 
 class Versions(Protocol):
@@ -50,8 +51,8 @@ class Versions(Protocol):
         """Those that were never current, ascending."""
         ...
 
-    def last_from(self, name: str, source: str) -> int | None:
-        """The highest version whose content came from there, None if none did."""
+    def sources(self, name: str) -> Mapping[int, str]:
+        """Where the content of each version came from, as far as that is known."""
         ...
 
     def begin(self, name: str, content: bytes, source: str) -> None:
@@ -112,9 +113,8 @@ class StoreVersions:
     def staged(self, name: str) -> tuple[int, ...]:
         return self.store.get(name).staged
 
-    def last_from(self, name: str, source: str) -> int | None:
-        found = (one.number for one in self.store.history(name) if one.source == source)
-        return max(found, default=None)
+    def sources(self, name: str) -> Mapping[int, str]:
+        return {one.number: one.source for one in self.store.history(name)}
 
     def begin(self, name: str, content: bytes, source: str) -> None:
         self.store.create(name, content, source=source)
@@ -126,7 +126,7 @@ class StoreVersions:
         return self.store.read(name, number)
 
     def learn(self, name: str, number: int, content: bytes | None = None) -> None:
-        self.store.learn(name, number, content)
+        self.store.learn(name, number, content, source=ENGINE)
 
     def commit(self, name: str, number: int, action: Action) -> None:
         self.store.make_current(name, number, action)
@@ -171,10 +171,9 @@ class ConfigVersions:
     def staged(self, name: str) -> tuple[int, ...]:
         return self._secret(name).staged
 
-    def last_from(self, name: str, source: str) -> int | None:
+    def sources(self, name: str) -> Mapping[int, str]:
         found = self._objects(name).items()
-        said = (number for number, one in found if one.labels.get(objects.SOURCE) == source)
-        return max(said, default=None)
+        return {number: one.labels.get(objects.SOURCE, "") for number, one in found}
 
     def begin(self, name: str, content: bytes, source: str) -> None:
         if found := objects.versions_of(self.engine, self.kind, name):

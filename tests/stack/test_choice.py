@@ -60,6 +60,14 @@ def test_what_another_store_rotated_to_stays() -> None:
     assert choose(known(2, (1, 2), found=theirs, used=(2,))).after == 2
 
 
+def test_what_a_copy_of_the_store_does_not_know_stays() -> None:
+    """One that was restored from before a rotation: services are not taken back."""
+    later = {1: one(1), 2: one(2)}
+    assert choose(known(1, (1,), found=later, used=(2,))).after == 2
+    assert choose_for(known(1, (1,), found=later, used=(2,)), content((1,), last=1)).after == 2
+    assert choose(known(1, (1, 2), found=later, used=(2,), staged=(2,))).after == 1
+
+
 def test_without_a_record_what_services_use_counts() -> None:
     """One version is it; of several the one in use; else nobody knows, and nothing is guessed."""
     assert choose(known(None, found={4: one(4)})).after == 4
@@ -81,19 +89,43 @@ CASES: list[tuple[str, Known, Any, tuple[int | None, int, bool, bool]]] = [
     (
         "interrupted",
         known(1, (1, 2), staged=(2,), found={1: one(1)}),
-        content((2,), last=2),
+        content((2,), last=1),
         (1, 2, False, True),
     ),
     (
         "failed, and changed back",
         known(1, (1, 2), staged=(2,)),
-        content((1,), last=2),
+        content((1,), last=1),
         (1, 1, False, False),
     ),
     (
         "failed, rotated since",
         known(3, (1, 2, 3), staged=(2,)),
-        content((2,), last=2),
+        content((2,), last=1),
+        (3, 4, True, True),
+    ),
+    (
+        "failed, rotated since, changed back",
+        known(3, (1, 2, 3), staged=(2,)),
+        content((1,), last=1),
+        (3, 3, False, False),
+    ),
+    (
+        "failed, rotated since, failed again",
+        known(3, (1, 2, 3, 4), staged=(2, 4)),
+        content((2, 4), last=1),
+        (3, 4, False, True),
+    ),
+    (
+        "a rotation to what the file has failed",
+        known(2, (1, 2, 3), staged=(3,)),
+        content((1, 3), last=1),
+        (2, 2, False, False),
+    ),
+    (
+        "rotated, and what the file made is pruned",
+        known(3, (2, 3)),
+        content(unknown=(1,)),
         (3, 3, False, False),
     ),
     ("made by hand, the same", known(1, (1,)), content((1,)), (1, 1, False, False)),
@@ -113,7 +145,7 @@ CASES: list[tuple[str, Known, Any, tuple[int | None, int, bool, bool]]] = [
     (
         "none is current yet",
         known(None, (1,), staged=(1,)),
-        content((1,), last=1),
+        content((1,)),
         (0, 1, False, True),
     ),
 ]  # fmt: skip
@@ -127,3 +159,56 @@ def test_what_a_stack_brings(
     """Only a content that changed since the last version from it makes a version."""
     found: Choice = choose_for(so, compared)
     assert (found.before, found.after, found.makes, found.commits) == expected
+
+
+def test_what_was_rolled_back_is_told() -> None:
+    """A file that was changed back and forth is not told from one that was not."""
+    found = choose_for(known(1, (1, 2)), content((2,), last=2))
+    assert found.warning == "its content is that of v2, which was rolled back: v1 stays"
+    assert choose_for(known(2, (1, 2)), content((1,), last=1)).warning == ""
+
+
+def test_another_stack_brings_the_name() -> None:
+    """The same content is the same secret; another is refused, whatever was made of it before."""
+    for current, compared in ((1, content((1,), last=1)), (2, content((1,), last=1))):
+        so = known(current, (1, 2))._replace(stacks=frozenset({"other"}))
+        assert choose_for(so, compared).after == current
+    staged = known(1, (1, 2), staged=(2,))
+    for so, compared in (
+        (known(1, (1,)), content(last=1)),
+        (known(2, (1, 2)), content((1,), last=2)),
+        (staged, content((2,), last=1)),
+        (known(2, (1, 2)), content(unknown=(1,))),
+        (known(None, found={1: one(1, ours=False)}), content(unknown=(1,))),
+    ):
+        with pytest.raises(ConflictError, match="stack other brings secret key too"):
+            choose_for(so._replace(stacks=frozenset({"other"})), compared)
+
+
+WHY = "was made from another store, by ann@host"
+
+
+def test_an_object_that_is_not_the_version_is_not_deployed() -> None:
+    """An external secret is refused; one that the stack brings gets the next number."""
+    so = known(1, (1,), found={1: one(1, store="theirs")})._replace(foreign={1: WHY})
+    with pytest.raises(ConflictError, match=f"key-v1 {WHY}"):
+        choose(so)
+    assert choose_for(so, content((1,), last=1)).after == 2
+    rotated = known(2, (1, 2))._replace(foreign={2: WHY})
+    with pytest.raises(ConflictError, match=f"key-v2 {WHY}"):
+        choose_for(rotated, content((1,), last=1))
+
+
+def test_what_another_store_rotated_to_is_of_the_same_secret() -> None:
+    """Only where a version is in common; else it is another secret that has the name too."""
+    theirs = {1: one(1, store="theirs"), 2: one(2, store="theirs")}
+    for so in (
+        known(1, (1,), found=theirs, used=(2,))._replace(foreign={1: WHY}),
+        known(1, (1,), found={2: theirs[2]}, used=(2,)),
+    ):
+        for choosing in (choose, lambda one: choose_for(one, content((1,), last=1))):
+            with pytest.raises(ConflictError, match="key-v2 was made from another store"):
+                choosing(so)
+    mine = known(1, (1,), found={2: one(2)}, used=(2,))  # of the same store, restored from before
+    assert choose(mine).after == 2
+    assert choose(known(1, (1,), found=theirs, used=(2,))).after == 2  # v1 was adopted

@@ -17,7 +17,15 @@ from secretkit.store import Store
 from tests.cli.program import Done, Program
 from tests.engine import Engine
 from tests.stack.clients import clients
-from tests.swarm.services import PROGRAM, Services, operator, report_of, services_of, started
+from tests.swarm.services import (
+    PROGRAM,
+    Services,
+    operator,
+    report_of,
+    services_of,
+    started,
+    until,
+)
 
 ROLLING = {"monitor": "300ms", "order": "start-first", "failure_action": "rollback"}
 EXTERNAL = {"external": True}
@@ -308,6 +316,111 @@ def test_another_operator_rotated(shop: Shop) -> None:
     nobody = Program(folder.parent, shop.secretkit.environ)
     stack = str(shop.folder / "stack.yml")
     assert nobody.ok("stack", "deploy", "-c", stack, "--resolve-image", "never", shop.name)
+    assert shop.tasks() == tasks
+
+
+def test_another_project_has_the_name(shop: Shop) -> None:
+    """Its value is never deployed as ours: neither its version of our number, nor its next one; and
+    what it runs is no service of this store."""
+    shop.write({shop.secret: EXTERNAL})
+    shop.deploy()
+    folder = shop.folder.with_name("other")
+    folder.mkdir(mode=0o700)
+    other = Program(folder, shop.secretkit.environ)
+    other.ok("init")
+    other.ok("create", shop.secret, "-", input=b"canary-Zq83")
+    words = ("stack", "deploy", "-c", str(shop.folder / "stack.yml"), "--resolve-image", "never")
+    tasks = shop.tasks()
+    for _ in range(2):
+        done = other(*words, shop.name)
+        assert done.code == 4 and "was made from another store, by " in done.err, done.err
+        assert f"`secretkit adopt {shop.secret}`" in done.err
+        found = other("doctor").text
+        assert "0 services with secrets of this store" in found
+        assert "was made from another store, by " in found
+        shop.secretkit.ok("rotate", shop.secret, "-", input=b"two")
+        tasks, before = shop.tasks(), tasks
+        assert tasks != before
+    assert "1 service with secrets of this store" in shop.secretkit("doctor").text
+    other.ok("rm", shop.secret, "--engine", "local")
+    other.ok("adopt", shop.secret, "--value", "-", input=b"two")
+    assert other.ok(*words, shop.name).text == f"{shop.secret} v3\n"
+    assert shop.tasks() == tasks
+    assert "1 service with secrets of this store" in other("doctor").text
+
+
+def test_another_stack_brings_the_name(shop: Shop) -> None:
+    """With the same content it is shared; with another it is refused, as docker refuses it."""
+    shop.bring(key="one", two="one")
+    named = f"{shop.name}_shared"
+    shop.write({"key": {"name": named, "file": "./key"}})
+    shop.deploy()
+    first, shop.name = shop.name, f"{shop.name}-b"
+    shop.write({"key": {"name": named, "file": "./two"}})
+    shop.deploy()
+    shop.bring(two="two")
+    done = shop.deploy(code=4)
+    assert f"stack {first} brings secret {named} too, with another content" in done.err
+    shop.name = first
+    shop.write({"key": {"name": named, "file": "./key"}})
+    assert shop.deploy().text == f"{named} v1\n"
+    assert shop.values() == ["one"]
+    shop.services.docker("network", "rm", f"{first}-b_net", check=False)
+
+
+def test_a_change_that_failed_is_not_forgotten(shop: Shop) -> None:
+    """Somebody rotated before it was mended: it is the next version."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    healthcheck = {"test": ["CMD", "false"], "interval": "200ms", "retries": 1}
+    shop.bring(key="two")
+    shop.write({"key": {"file": "./key"}}, service={"healthcheck": healthcheck})
+    shop.deploy(code=6)
+    shop.secretkit.ok("rotate", f"{shop.name}_key", "-", input=b"three")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    assert (shop.current(), shop.values()) == (4, ["two"])
+
+
+ROTATIONS = {
+    "to its end": "printf two | secretkit rotate {name} -",
+    # It soaks when docker takes its service back.
+    "half-way": "(printf two | secretkit rotate {name} - --soak 6s; echo $? >ended) >said 2>&1 &"
+    " until docker service inspect {web} | grep -q {name}-v2; do sleep 0.1; done",
+}
+
+
+@pytest.mark.parametrize("way", ROTATIONS)
+def test_a_rotation_while_docker_starts(shop: Shop, way: str) -> None:
+    """The deploy takes it back for a moment, and says so or brings the service to it."""
+    shop.write({shop.secret: EXTERNAL})
+    shop.deploy()
+    docker = shutil.which("docker")
+    programs = shop.folder / "programs"
+    programs.mkdir()
+    script = ROTATIONS[way].format(name=shop.secret, web=shop.web())
+    (programs / "docker").write_text(
+        '#!/bin/sh\ncase "$* $DOCKER_HOST" in *--help*|*" config "*|*no-engine*|*"service "*)'
+        f' exec {docker} "$@";; esac\n'
+        f'if mkdir once 2>&-; then {script}; fi\nexec {docker} "$@"\n'
+    )
+    (programs / "docker").chmod(0o755)
+    path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = shop.secretkit(*shop.words("deploy"), PATH=path)
+    if way == "to its end":
+        assert done.code == 0, done.err
+        assert "other versions have become current meanwhile" in done.err
+        assert done.text == f"{shop.secret} v2\n"
+    else:
+        assert done.code == 4, done.err
+        assert f"a rotation is under way while stack {shop.name} is deployed" in done.err
+        until("the rotation to end", (shop.folder / "ended").exists)
+        until("its end", (shop.folder / "ended").read_text)
+        assert (shop.folder / "ended").read_text() == "0\n", (shop.folder / "said").read_text()
+    tasks = shop.tasks()
+    assert shop.values() == ["two"]
+    assert shop.deploy().text == f"{shop.secret} v2\n"
     assert shop.tasks() == tasks
 
 

@@ -7,6 +7,7 @@ whose store has versions that this one does not know.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...engines.protocol import EngineObject, Kind, Service
@@ -26,6 +27,9 @@ class Known(NamedTuple):
     objects: Mapping[int, EngineObject]  # that the engine has, by version
     used: frozenset[int]  # versions that services refer to
     store_id: str  # of the store that was asked; "" where there is none, and for configs
+    # By version: why an object is not the one of the version that the store made.
+    foreign: Mapping[int, str] = MappingProxyType({})
+    stacks: frozenset[str] = frozenset()  # other stacks that brought objects of the name
 
 
 class Content(NamedTuple):
@@ -33,7 +37,7 @@ class Content(NamedTuple):
 
     equal: frozenset[int]  # versions with this content
     unknown: frozenset[int]  # versions whose content nobody knows here
-    last: int | None  # the last version that was made from this source
+    last: int | None  # the last version that a stack brought and that was ever current
 
 
 class Choice(NamedTuple):
@@ -69,18 +73,21 @@ def known(
     numbers: tuple[int, ...] = (),
     staged: tuple[int, ...] = (),
     store_id: str = "",
+    foreign: Mapping[int, str] = MappingProxyType({}),
+    stacks: frozenset[str] = frozenset(),
 ) -> Known:
     """What is known, with the versions that services use looked up."""
     ids = {one.id: number for number, one in found.items()}
     uses = {use.object_id for service in services for use in service.references}
     used = frozenset(number for object_id, number in ids.items() if object_id in uses)
-    return Known(kind, name, current, numbers, staged, found, used, store_id)
+    return Known(kind, name, current, numbers, staged, found, used, store_id, foreign, stacks)
 
 
 def choose(one: Known) -> Choice:
     """Of a secret or config that the stack names and does not bring: its current version.
 
-    Raises ConflictError where there are several versions and nobody here knows which is current.
+    Raises ConflictError where there are several versions and nobody here knows which is current,
+    and where the object is not that of the version.
     """
     current, warning = _current(one)
     if current is None:
@@ -90,6 +97,8 @@ def choose(one: Known) -> Choice:
             f" the engine has {versions}",
             hint="run it in the project whose store has them, or name that with --project",
         )
+    if current in one.foreign:
+        raise _conflict(one, current)
     return Choice(
         one.kind,
         one.name,
@@ -103,8 +112,10 @@ def choose(one: Known) -> Choice:
 def choose_for(one: Known, content: Content) -> Choice:
     """Of a secret or config whose content the stack brings.
 
-    A content that has changed since the last version that was made from it is the next version.
-    One that has not leaves what was rotated to, or rolled back to, since.
+    Unchanged is what the current version has, or what the last one has that a stack brought and
+    that became current, or one after it: that leaves what was rotated to, or rolled back to, since.
+    Any other content is the next version. Raises ConflictError if another stack brings the name
+    with another content, and as `choose`.
     """
     if not one.numbers and not one.objects:
         return Choice(one.kind, one.name, None, 1, makes=True, creates=True)
@@ -114,13 +125,26 @@ def choose_for(one: Known, content: Content) -> Choice:
     current, warning = _current(one)
     if not one.numbers:
         current = max(one.used or one.objects)
-    since = [n for n in content.equal if content.last is None or n >= content.last]
-    begun = [n for n in since if n in one.staged and n > (current or 0)]
+    usable = content.equal - one.foreign.keys()
+    since = [
+        number
+        for number in content.equal
+        if number not in (*one.staged, current) and number >= (content.last or 0)
+    ]
+    begun = [n for n in usable if n in one.staged and n > (current or 0)]
     unsure = content.last is None and content.unknown and current not in content.unknown
-    if begun:
-        after = max(begun)  # an earlier deploy made it, and did not come to its end
-    elif current is not None and (since or current in content.equal):
+    if current is not None and (since or current in usable):
         after = current
+        if since and current < max(since):
+            warning = f"its content is that of v{max(since)}, which was rolled back: v{after} stays"
+    elif one.stacks:
+        stack = " and ".join(sorted(one.stacks))
+        raise ConflictError(
+            f"stack {stack} brings {one.kind} {one.name} too, with another content",
+            hint="give it another name: with `name:`, or with another key",
+        )
+    elif begun:
+        after = max(begun)  # an earlier deploy made it, and did not come to its end
     elif current is not None and unsure:
         after = current
         warning = (
@@ -129,6 +153,8 @@ def choose_for(one: Known, content: Content) -> Choice:
         )
     else:
         after = max((*one.numbers, *one.objects)) + 1
+    if after in one.foreign:
+        raise _conflict(one, after)
     made = after not in one.numbers and after not in one.objects
     return Choice(
         *(one.kind, one.name, current if current is not None else 0, after),
@@ -150,10 +176,27 @@ def _current(one: Known) -> tuple[int | None, str]:
         number
         for number in one.used
         if number > one.current
-        and one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
+        and (
+            number not in one.numbers  # the store is a copy of before it
+            or one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
+        )
     ]
     if elsewhere:
         number = max(elsewhere)
+        theirs = one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
+        if theirs and one.objects.keys().isdisjoint({*one.numbers} - one.foreign.keys()):
+            raise _conflict(one, number)  # no version in common: another secret of the same name
         by = one.objects[number].labels.get(objects.BY, "somebody")
         return number, f"v{number} was made elsewhere, by {by}, and services use it: it stays"
     return one.current, ""
+
+
+def _conflict(one: Known, number: int) -> ConflictError:
+    """The object of a version is not the one that the store would make."""
+    found = one.objects[number]
+    why = one.foreign.get(number) or objects.from_another_store(found)
+    return ConflictError(
+        f"{one.kind} exists in the engine, {found.name} {why}",
+        hint=f"give it another name here; if it is the same secret, `secretkit rm {one.name}"
+        f" --engine local` and `secretkit adopt {one.name}` take the engine's",
+    )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ... import naming
 from ...engines.protocol import Engine, EngineObject, Kind, Service
 from ...errors import (
+    ConflictError,
     NotFoundError,
     ProjectNotFoundError,
     RotationInProgressError,
@@ -37,6 +38,8 @@ from .resolve import Names, Resolution, Resolved, Source, check_stack_name, reso
 from .rewrite import Given, rewrite
 
 NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
+_SOURCE = "stack "  # what versions that a stack brings say of where they come from begins with
+_ROUNDS = 5  # times that docker deploys, where other versions become current meanwhile
 Key = tuple[Kind, str]
 
 
@@ -66,6 +69,7 @@ class Deployment:
         if store is not None:
             self._versions["secret"] = StoreVersions(store)
         self._contents: dict[Key, bytes] = {}
+        self._there: set[str] = set()  # ids of the objects that the engine had at the plan
 
     def external(self) -> set[str]:
         """The secrets that the files name and do not bring."""
@@ -88,6 +92,7 @@ class Deployment:
         NotFoundError for what is external and nowhere, RotationInProgressError.
         """
         found = {kind: self.engine.objects(kind) for kind in KINDS}
+        self._there = {one.id for kind in KINDS for one in found[kind]}
         by_name = {kind: objects.by_name(found[kind]) for kind in KINDS}
         services = self.engine.services()
         names: Names = {kind: self._names(kind, found[kind], fresh) for kind in KINDS}
@@ -110,10 +115,8 @@ class Deployment:
                 known = self._known(kind, one.name, by_name[kind].get(one.name, {}), services)
                 if one.name in fresh and kind == "secret" and not known.numbers:
                     choices[key] = Choice(kind, one.name, None, 1, makes=True, creates=True)
-                elif one.becomes == "given":
-                    choices[key] = choosing.choose_for(known, self._compared(known))
                 else:
-                    choices[key] = choosing.choose(known)
+                    choices[key] = self._choice(known, is_given=one.becomes == "given")
             object_names[kind, one.definition.key] = choices[key].object_name
             told.add((kind, one.definition.key))
         self._refuse_rotating(choices)
@@ -161,6 +164,8 @@ class Deployment:
         services: Collection[Service],
     ) -> Known:
         versions = self._versions.get(kind)
+        labels = {one.labels.get(NAMESPACE, "") for one in found.values()}
+        stacks = frozenset(labels - {"", self.name})
         try:
             if versions is None:
                 return choosing.known(kind, name, found, services)
@@ -170,9 +175,16 @@ class Deployment:
                 current=versions.current(name),
                 staged=versions.staged(name),
                 store_id=versions.store_id,
+                foreign=usage.foreign(versions, name, found),
+                stacks=stacks,
             )
         except NotFoundError:
-            return choosing.known(kind, name, found, services)
+            return choosing.known(kind, name, found, services, stacks=stacks)
+
+    def _choice(self, known: Known, *, is_given: bool) -> Choice:
+        if is_given:
+            return choosing.choose_for(known, self._compared(known))
+        return choosing.choose(known)
 
     def _compared(self, known: Known) -> Content:
         """How the content that the stack brings compares with the versions."""
@@ -180,7 +192,9 @@ class Deployment:
         content = self._contents[known.kind, name]
         if not known.numbers:
             return Content(frozenset(), frozenset(known.objects), None)
-        last = versions.last_from(name, self._source)
+        staged, sources = versions.staged(name), versions.sources(name).items()
+        brought = (n for n, said in sources if said.startswith(_SOURCE) and n not in staged)
+        last = max(brought, default=None)
         mine = versions.fingerprint(name, content)
         equal, unknown = set(), set()
         for number in known.numbers:
@@ -197,12 +211,14 @@ class Deployment:
                 one and objects.is_other(one.labels.get(objects.FINGERPRINT, ""), mine)
             ):
                 equal.add(number)
+        if last is None:  # it may have been pruned
+            unknown |= {*range(1, max(known.numbers))} - {*known.numbers}
         return Content(frozenset(equal), frozenset(unknown), last)
 
     @property
     def _source(self) -> str:
         """What versions that this stack brings say of where they come from."""
-        return f"stack {self.name}"
+        return f"{_SOURCE}{self.name}"
 
     def _users(self, resolution: Resolution) -> dict[Key, tuple[str, ...]]:
         called = {(one.definition.kind, one.definition.key): one for one in resolution.definitions}
@@ -212,15 +228,48 @@ class Deployment:
             users[key] = (*users.get(key, ()), f"{self.name}_{use.service}")
         return users
 
-    def _refuse_rotating(self, choices: Mapping[Key, Choice]) -> None:
+    def _again(self, plan: Plan) -> Plan:
+        """The same with the versions that count now, while docker deploys or after it.
+
+        Raises RotationInProgressError, and ConflictError if another store made a version meanwhile:
+        whether that is current is not known here.
+        """
+        # First the journals: whoever begins after this looks at what docker has changed.
+        self._refuse_rotating(plan.choices, f" while stack {self.name} is deployed")
+        services = self.engine.services()
+        by_name = {kind: objects.by_name(self.engine.objects(kind)) for kind in KINDS}
+        choices: dict[Key, Choice] = {}
+        names: dict[tuple[Kind, str], str] = {}  # object names, by those that were deployed
+        for key, one in plan.choices.items():
+            found = by_name[one.kind].get(one.name, {})
+            known = self._known(*key, found, services)
+            late = [n for n in found if found[n].id not in self._there and n not in known.numbers]
+            if late:
+                raise ConflictError(
+                    f"{one.kind} {one.name} v{late[-1]} was made elsewhere while stack"
+                    f" {self.name} was deployed",
+                    hint=f"services may have been taken back to v{one.after}: `secretkit services"
+                    f" {one.name}` shows it; ask who made it, and rotate or deploy again",
+                )
+            choices[key] = self._choice(known, is_given=key in plan.sources)
+            names[one.kind, one.object_name] = choices[key].object_name
+        return plan._replace(
+            choices=choices,
+            names={
+                key: names[key[0], name] if key in plan.external else name
+                for key, name in plan.names.items()
+            },
+        )
+
+    def _refuse_rotating(self, choices: Mapping[Key, Choice], when: str = "") -> None:
         for journal in journals.journals(self.engine):
             if (journal.kind, journal.name) in choices:
                 again, end = journals.commands(journal)
                 raise RotationInProgressError(
-                    f"a {'rotation' if journal.action == 'rotate' else 'rollback'} is under way,"
-                    f" {journal.name} to v{journal.after} by {journal.owner}",
-                    hint=f"wait for its end; `{again}` goes on with one that was left, `{end}` ends"
-                    " it",
+                    f"a {'rotation' if journal.action == 'rotate' else 'rollback'} is under way"
+                    f"{when}, {journal.name} to v{journal.after} by {journal.owner}",
+                    hint=f"wait for its end and deploy again; `{again}` goes on with one that was"
+                    f" left, `{end}` ends it",
                 )
 
     # -- the doing ------------------------------------------------------------------------------
@@ -249,17 +298,33 @@ class Deployment:
         self._refuse_rotating(plan.choices)
         before = self.services()
         since = now(self.engine, before)
-        docker(self.given(plan))
-        after = [one for one in self.services() if one.name in plan.services]
-        arrivals = watch(
-            lambda on_event: converge(
-                *(self.engine, before, after),
-                since=since,
-                soak=soak,
-                timeout=timeout,
-                on_event=on_event,
+        for _ in range(_ROUNDS):
+            docker(self.given(plan))
+            after = [one for one in self.services() if one.name in plan.services]
+            again = self._again(plan)
+            if again.names == plan.names:
+                arrivals = watch(
+                    lambda on_event, after=after: converge(  # type: ignore[misc]
+                        *(self.engine, before, after),
+                        since=since,
+                        soak=soak,
+                        timeout=timeout,
+                        on_event=on_event,
+                    )
+                )
+                again = self._again(plan)
+            if again.names == plan.names:
+                break
+            say("other versions have become current meanwhile: deploying those")
+            plan = again
+            for key, one in plan.choices.items():
+                self._prepare(one, plan.sources.get(key), say)
+        else:
+            raise ConflictError(
+                f"other versions become current again and again while stack {plan.stack} is"
+                " deployed",
+                hint="deploy again when nobody rotates its secrets and configs",
             )
-        )
         failures = {one.name: arrivals[one.id].failure for one in after}
         current = self._commit(plan, failures)
         final = self.services()
