@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from .command import App, Command, pass_app
+from .findings import ignore_option
 
 if TYPE_CHECKING:
     from ..delivery.bake.recipe import Recipe
@@ -62,6 +63,7 @@ class _Baking(Command):
 @click.option(
     "--check", "checking", is_flag=True, help="Say what would be done, and what would go wrong."
 )
+@ignore_option
 @pass_app
 def bake(
     app: App,
@@ -73,6 +75,7 @@ def bake(
     directory: str | None,
     force: bool,
     checking: bool,
+    ignore: tuple[str, ...],
     options: Any,
 ) -> None:
     """Make an image of IMAGE that starts its program through the shim.
@@ -90,8 +93,11 @@ def bake(
     if force and directory is None:
         raise UsageError("--force is for --dockerfile", hint="a TAG always moves to what is made")
     from ..delivery.bake import context, dockerfile
+    from ..delivery.bake.checking import findings_of_image
+    from ..delivery.bake.looking import look
     from ..delivery.bake.recipe import ALL, Wish
     from ..engines.images import Images, check_tag, full_name
+    from .bakeable import refuse, show
 
     for tag in tags:
         check_tag(tag)
@@ -101,18 +107,19 @@ def bake(
     )
     folder = app.project.folder if from_project else Path()
     images = Images()
+    facts = look(images, name, wish, folder, with_jinja2=with_jinja2)
+    found = [one for one in findings_of_image(facts) if one.rule not in ignore]
     if checking:
-        from .bakeable import check
-
-        check(app, images, name, wish, folder)
+        show(app, facts, found)
         return
-    recipe = _recipe(images, name, wish)
+    refuse(app, facts, found)
+    recipe, templates = facts.recipe, facts.templates
+    assert recipe is not None  # noqa: S101 - else it was refused
     if recipe.image.names and {*recipe.image.names} <= {*map(full_name, tags)}:
         raise UsageError(
             f"{name} would lose its name, and could not be baked again",
             hint="choose another TAG, or give it one more name before, with `docker tag`",
         )
-    templates = context.read_templates(folder, recipe.templates)
     _tell(app, recipe)
     if wish.shim(recipe.python.path).all_by_default:
         app.out.say(f"secrets: {ALL}")
@@ -134,21 +141,6 @@ def bake(
         app.out.document(_shape(recipe) | {"id": made, "tags": list(tags)})
     else:
         app.out.data(made)
-
-
-def _recipe(images: Any, name: str, wish: Any) -> Recipe:
-    """The recipe, from what the engine knows of the image and the shim of its options."""
-    from ..delivery.bake import image as image_facts
-    from ..delivery.bake import options
-    from ..delivery.bake.recipe import decide
-
-    options.check(wish.options, wish.table)
-    image = image_facts.of(name, images.inspect(name))
-    with images.files(image.id) as files:
-        found = image_facts.find_python(images, image, files)
-        if found.python is None:
-            raise image_facts.missing_python(image, found, files)
-        return decide(image, found.python, wish, files.stat)
 
 
 def _folder(path: str) -> str:

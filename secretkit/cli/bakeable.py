@@ -1,37 +1,44 @@
-"""`bake --check`: what baking would do to an image, and what would go wrong."""
+"""What baking would do to an image, and what would go wrong: `bake --check`, and before a build."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import SecretkitError
 from .command import App
+from .findings import lines_of, show_findings
+from .output import counted
 
 if TYPE_CHECKING:
-    from ..delivery.bake.recipe import Wish
-    from ..engines.images import Images
+    from ..delivery.bake.checking import Facts
+    from ..delivery.findings import Finding
 
 
-def check(app: App, images: Images, name: str, wish: Wish, templates: Path) -> None:
-    """Print both on stdout. `templates` is the folder that they are in.
+def show(app: App, facts: Facts, found: Sequence[Finding]) -> None:
+    """Print both on stdout. Raises SecretkitError if a finding is an error."""
+    from ..delivery.bake.checking import plan
 
-    Raises SecretkitError if a finding is an error.
-    """
-    from ..delivery.bake import context
-    from ..delivery.bake.checking import findings_of_image, plan
-    from ..delivery.bake.looking import look
-    from .findings import show_findings
-
-    facts = look(images, name, wish)
-    if facts.recipe:
-        try:
-            context.read_templates(templates, facts.recipe.templates)
-        except SecretkitError as error:
-            facts = facts._replace(refused=error)
     lines = plan(facts)
     if not app.out.json:
         for what, how in lines:
             app.out.data(f"{what}: {how}")
-    told = {"image": name, "plan": [{"what": what, "how": how} for what, how in lines]}
-    show_findings(app, findings_of_image(facts), about=told)
+    told = {
+        "image": facts.image.name,
+        "plan": [{"what": what, "how": how} for what, how in lines],
+    }
+    show_findings(app, found, about=told)
+
+
+def refuse(app: App, facts: Facts, found: Sequence[Finding]) -> None:
+    """Raises SecretkitError if the image cannot be baked so, or if a finding is an error."""
+    if facts.refused is not None:
+        raise facts.refused
+    errors = [one for one in found if one.severity == "error"]
+    for line in lines_of(errors):
+        app.out.say(line)
+    if errors:
+        raise SecretkitError(
+            f"{facts.image.name} has {counted(len(errors), 'error')}",
+            hint="mend it, or say --ignore RULE; --check tells warnings as well",
+        )

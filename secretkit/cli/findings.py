@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,18 +33,21 @@ def _complete_rules(
     return [name for name in RULES if name.startswith(incomplete)]
 
 
+ignore_option = click.option(
+    "--ignore",
+    metavar="RULE",
+    multiple=True,
+    type=_rule,
+    shell_complete=_complete_rules,
+    help="Not this rule. Repeatable.",
+)
+
+
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that check files."""
     for option in (
         click.option("--sarif", is_flag=True, help="Report as SARIF 2.1.0, for code review."),
-        click.option(
-            "--ignore",
-            metavar="RULE",
-            multiple=True,
-            type=_rule,
-            shell_complete=_complete_rules,
-            help="Not this rule. Repeatable.",
-        ),
+        ignore_option,
         click.option("--strict", is_flag=True, help="Warnings fail too."),
     ):
         function = option(function)
@@ -74,10 +77,8 @@ def show_findings(
         shapes = [finding(one) for one in found]
         app.out.document(shapes if about is None else {**about, "findings": shapes})
     else:
-        for one in found:
-            app.out.data(f"{one.place}: {one.severity}: {one.message} [{one.rule}]")
-            if one.remedy:
-                app.out.data(f"    {one.remedy}")
+        for line in lines_of(found):
+            app.out.data(line)
     errors = sum(one.severity == "error" for one in found)
     warnings = sum(one.severity == "warning" for one in found)
     said = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
@@ -85,6 +86,14 @@ def show_findings(
         raise SecretkitError(f"the check found {said}")
     if not app.out.json:
         app.out.say(said)
+
+
+def lines_of(found: Sequence[Finding]) -> Iterator[str]:
+    """Findings as text."""
+    for one in found:
+        yield f"{one.place}: {one.severity}: {one.message} [{one.rule}]"
+        if one.remedy:
+            yield f"    {one.remedy}"
 
 
 def _sarif(found: Sequence[Finding]) -> dict[str, Any]:

@@ -40,6 +40,13 @@ class Entry(NamedTuple):
     size: int  # bytes
 
 
+class Ran(NamedTuple):
+    """What came of a command."""
+
+    status: int
+    output: bytes  # its standard output
+
+
 class Images:
     """The images of the engine that the docker client would use; it need not be in a swarm."""
 
@@ -79,23 +86,33 @@ class Images:
         with self._container(image_id, ["none"]) as container:
             yield Files(self._engine, container)
 
-    def run(self, image_id: str, command: Sequence[str]) -> int | None:
-        """The exit status of a command in a throw-away container; None if it does not start, or
-        does not end in ten seconds.
+    def run(
+        self, image_id: str, command: Sequence[str], added: bytes = b"", tmpfs: Sequence[str] = ()
+    ) -> Ran | None:
+        """What came of a command in a throw-away container; None if it does not start, or does not
+        end in ten seconds.
 
-        It has no network, a read-only root, and none of the image's own ENTRYPOINT.
+        It has no network and none of the image's own ENTRYPOINT. `added` is a tar of files that
+        are put into it; without one its root is read-only. `tmpfs` are folders of memory.
         """
-        with self._container(image_id, command) as container:
+        with self._container(image_id, command, read_only=not added, tmpfs=tmpfs) as container:
+            path = f"/containers/{container}"
+            if added:
+                query = {"path": "/"}
+                self._engine.upload(
+                    f"{path}/archive", added, "application/x-tar", query, "_put"
+                ).close()
             try:
-                self._engine.post(f"/containers/{container}/start", None)
+                self._engine.post(f"{path}/start", None)
             except EngineError:
                 return None  # no such file, for another machine, no permission
             deadline = time.monotonic() + _PATIENCE
-            while (state := self._engine.read(f"/containers/{container}/json")["State"])["Running"]:
+            while (state := self._engine.read(f"{path}/json")["State"])["Running"]:
                 if time.monotonic() > deadline:
                     return None
                 time.sleep(0.02)
-            return int(state["ExitCode"])
+            with contextlib.closing(self._engine.stream(f"{path}/logs", {"stdout": "1"})) as said:
+                return Ran(int(state["ExitCode"]), b"".join(_frames(said.content)))
 
     def build(self, context: bytes, step: Callable[[int, int], None] | None = None) -> str:
         """The id of the image that a context (a tar with a Dockerfile) makes; it has no name yet.
@@ -133,7 +150,14 @@ class Images:
         self._engine.post(f"/images/{image_id}/tag", None, query)
 
     @contextlib.contextmanager
-    def _container(self, image_id: str, command: Sequence[str]) -> Iterator[str]:
+    def _container(
+        self,
+        image_id: str,
+        command: Sequence[str],
+        *,
+        read_only: bool = True,
+        tmpfs: Sequence[str] = (),
+    ) -> Iterator[str]:
         """A container that is created and removed, with the volumes that its image asks for.
 
         Both in a thread, which an interrupt does not reach: no answer with an id is lost.
@@ -145,7 +169,12 @@ class Images:
             "Cmd": [],
             "NetworkDisabled": True,
             "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": {"NetworkMode": "none", "ReadonlyRootfs": True},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": read_only,
+                "Tmpfs": dict.fromkeys(tmpfs, ""),
+                "LogConfig": {"Type": "json-file"},
+            },
         }
         with ThreadPoolExecutor(1) as thread:
             made = thread.submit(self._engine.post, "/containers/create", body)
@@ -240,6 +269,14 @@ def full_name(name: str) -> str:
     repository, tag = parse_repository_tag(name)
     short = re.sub(r"^(?:index\.)?docker\.io/(?:library/)?", "", repository)
     return f"{short}:{tag or 'latest'}"
+
+
+def _frames(content: bytes) -> Iterator[bytes]:
+    """What is in the frames of a stream: 8 bytes, the last four the size (moby, pkg/stdcopy)."""
+    while content:
+        end = 8 + int.from_bytes(content[4:8], "big")
+        yield content[8:end]
+        content = content[end:]
 
 
 def _documents(lines: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:

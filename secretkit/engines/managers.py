@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Literal, NoReturn, Protocol, cast
 
 import requests
 import urllib3
@@ -54,6 +54,7 @@ class _Client(Protocol):
 
     def _get(self, url: str, **options: Any) -> requests.Response: ...
     def _post(self, url: str, **options: Any) -> requests.Response: ...
+    def _put(self, url: str, **options: Any) -> requests.Response: ...
     def _delete(self, url: str, **options: Any) -> requests.Response: ...
     def head(self, url: str, **options: Any) -> requests.Response: ...
     def close(self) -> None: ...
@@ -132,9 +133,16 @@ class Managers:
         return self._ask("_head", path, {"params": _encoded(query)}).headers
 
     def upload(
-        self, path: str, content: bytes, kind: str, query: Mapping[str, Any]
+        self,
+        path: str,
+        content: bytes,
+        kind: str,
+        query: Mapping[str, Any],
+        method: Literal["_post", "_put"] = "_post",
     ) -> requests.Response:
-        """What POST of `content`, of media type `kind`, gives: an answer that comes by and by."""
+        """What POST, or PUT, of `content` gives, which is of media type `kind`: an answer that
+        comes by and by.
+        """
         options = {
             "params": _encoded(query),
             "data": content,
@@ -142,7 +150,7 @@ class Managers:
             "stream": True,
             "timeout": (CONNECT, None),
         }
-        return self._ask("_post", path, options)
+        return self._ask(method, path, options)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -164,7 +172,7 @@ class Managers:
             except _NoAnswerError as trouble:
                 troubles.append((manager.endpoint, trouble))
                 self._answered |= trouble.leaderless
-                if trouble.sent and method in ("_post", "_delete"):
+                if trouble.sent and method in ("_post", "_put", "_delete"):
                     break
                 continue
             with self._lock:
@@ -200,6 +208,7 @@ class _Manager:
             "_get": client._get,
             "_head": partial(update_headers(type(client).head), client),
             "_post": client._post,
+            "_put": client._put,
             "_delete": client._delete,
         }[method]
         # With each request: REQUESTS_CA_BUNDLE would go before the session's.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +13,25 @@ import pytest
 
 from tests.bake.ground import Ground, busybox
 from tests.cli.program import Program
-from tests.engine import Engine
+from tests.engine import PYTHON, Engine
 
 SCRIPT = """#!/bin/sh
 export DB_PASSWORD=$(cat /run/secret/db-password)
 /app/record "$@"
 """
 PATIENCE = 60  # seconds
+# Options with which no container starts, and what is said of them.
+NO_START = {
+    "--user nosuch --env A=x": "no user nosuch in /etc/passwd",
+    "--user 4321 --env A=x": "uid 4321 has no entry",
+    "--render fine.yml:/app/x.yml,owner=nosuch:1": "no user nosuch",
+    "--render wrong.yml:/app/x.yml": "unknown filter 'nofilter'",
+    "--render loop.j2:/app/x.yml": "needs Jinja2",
+    "--render open.j2:/app/x.yml --with-jinja2": "open.j2",
+    "--render fine.yml:STDLIB/encodings/__init__.py": "does not start with these files",
+    "--render fine.yml:/app/record,format=yaml": "/app/record",
+    "--no-env": "/nowhere",
+}
 
 
 @pytest.fixture
@@ -60,6 +74,17 @@ def test_an_image_with_mistakes(ground: Ground) -> None:
     assert json.loads(plan["ENTRYPOINT"])[-2:] == ["--", "start"]
     assert plan["USER"] == "nobody, as it is"
 
+    words = ("-t", ground.name(), "--env", "DB_USER=db-password")
+    done = ground.bake(image, *words, code=1)
+    assert "[run-secret-path]" in done.err
+    assert "[plaintext-secret]" in done.err
+    assert "s3cret-canary" not in done.err
+    assert "--ignore RULE" in done.lines[-1]
+    assert ground.engine.docker("images", "--quiet", words[1]) == ""
+    ignored = ("--ignore", "run-secret-path", "--ignore", "plaintext-secret")
+    ground.bake(image, *words, *ignored)
+    assert "run-secret-path" not in rules(ground, image, *ignored)
+
 
 def test_an_image_without_python(ground: Ground) -> None:
     """All of it is told at once, and baking would end so."""
@@ -77,6 +102,45 @@ def test_what_bake_refuses_is_found_before(ground: Ground) -> None:
     words = ("--render", "none.tmpl:/app/x")
     assert rules(ground, volume, *words, code=1) == ["bake-refused"]
     assert rules(ground, ground.baked(volume), code=1) == ["bake-refused"]
+
+
+@pytest.mark.parametrize("words", NO_START)
+def test_what_no_container_would_start_with(words: str, ground: Ground) -> None:
+    """The check and the bake say so before anything is built; the shim is asked in the image."""
+    ground.cli.write("fine.yml", "<<db-password>>\n")
+    ground.cli.write("wrong.yml", "<<db-password|nofilter>>\n")
+    ground.cli.write("loop.j2", "{% for x in secrets %}{{ x }}{% endfor %}\n")
+    ground.cli.write("open.j2", "{% if db_password %}\n")
+    image = ground.image(
+        "ENV TOKEN_FILE=/run/secrets/token",
+        "USER 1000" if "--user" not in words else "USER 0",
+        'CMD ["/nowhere"]' if words == "--no-env" else 'CMD ["/app/record"]',
+    )
+    asked = [PYTHON, "-ISc", "import sysconfig; print(sysconfig.get_path('stdlib'), end='')"]
+    library = subprocess.run(asked, capture_output=True, check=True).stdout.decode()
+    given = words.replace("STDLIB", library).split()
+    assert rules(ground, image, *given, code=1) == ["bake-refused"]
+    done = ground.cli("bake", image, "-t", "never:made", *given, **ground.engine.environment())
+    assert done.code in (2, 4)
+    assert re.search(NO_START[words], done.err)
+    assert "hint: " in done.lines[-1]
+
+
+def test_what_only_a_start_has_is_no_mistake(ground: Ground) -> None:
+    """Secrets, whatever names them, and memory that the user mounts."""
+    ground.cli.write("t.conf", "a <<db-password>> <<json#/a/b>> <<x|base64>>\n")
+    ground.cli.write("t.yml.j2", "{% for n in names %}{{ n }}{{ db_password | yaml }}{% endfor %}")
+    image = ground.image("ENV TOKEN_FILE=/run/secrets/t X_FILE=/mnt/x", 'CMD ["/app/record"]')
+    for words in (
+        "--env A=db-password --env B=json#/a --require x --stdin y --fd F_FILE=z --optional o",
+        "--arg a --allow-argv --env-all --env-prefix P_",
+        "--expand-file TOKEN --expand-file X --keystore /app/k.p12,password=p,key=k,cert=c",
+        "--tmpfs /mem --render t.conf:/mem/t.conf,format=yaml --render t.yml.j2:/app/t.yml"
+        " --with-jinja2 --user nobody --cap-drop ALL --no-new-privs",
+        "--watch --on-change signal:HUP --render t.conf:/new/t.yml --secrets-dir /mnt --pristine",
+        "",
+    ):
+        assert "bake-refused" not in rules(ground, image, *words.split()), words
 
 
 def test_the_program_of_a_health_check_is_read(ground: Ground) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from secretkit.engines import images as module
-from secretkit.engines.images import LABEL, Entry, Images
+from secretkit.engines.images import LABEL, Entry, Images, Ran
 from tests.bake.ground import Ground
 from tests.cli.program import EXECUTABLE, Program
 from tests.engine import Engine
@@ -77,7 +77,8 @@ def test_a_program_that_does_not_end(
     assert images.run(engine.image, ["/usr/bin/python3", "-c", "import time; time.sleep(9e9)"]) is (
         None
     )
-    assert images.run(engine.image, ["/usr/bin/python3", "-c", "raise SystemExit(7)"]) == 7
+    words = ["/usr/bin/python3", "-c", "print('x' * 99999); raise SystemExit(7)"]
+    assert images.run(engine.image, words) == Ran(7, b"x" * 99999 + b"\n")
     assert left(engine) == ""
 
 

@@ -247,6 +247,14 @@ def test_the_higher_level_keeps_its_destination() -> None:
         ("--render a:/opt/secretkit/x", {}, UsageError),
         ("--render a:/etc/secretkit/entrypoint.json", {}, UsageError),
         ("--render a:/proc/x --allow-disk", {}, UsageError),
+        ("--render a:/etc/passwd", {}, UsageError),
+        ("--render a:/etc/resolv.conf --allow-disk", {}, UsageError),
+        ("--render a:/run/secrets/x", {}, UsageError),
+        ("--render a:/s/x --secrets-dir /s/", {}, UsageError),
+        ("--render /run/secrets/t:/x", {}, UsageError),
+        ("--render a:/x --render b:x", {}, UsageError),
+        ("--render a:/x,format=yaml --render a:/x", {}, UsageError),
+        ("--render a:/x --keystore /vl/../x,password=p,ca=c", {}, UsageError),
         ("--render a:/data/sub/x --allow-disk", {"Volumes": {"/data": {}}}, ConflictError),
         ("--render a:/vl/sub/x", {"Volumes": {"/data": {}}}, ConflictError),
         ("--render a:/data/x", {"Volumes": {"/vl": {}}}, ConflictError),
@@ -260,9 +268,18 @@ def test_what_cannot_be_baked(
         recipe(
             *words.split(),
             config=config,
-            files=["/etc/passwd", "/usr/bin/python3", "/data/is"],
+            files=["/etc/passwd", "/usr/bin/python3", "/data/is", "/run/secrets/t"],
             links={"/vl": "/data", "/bin": "/usr/bin"},
         )
+
+
+def test_an_option_goes_before_the_project() -> None:
+    """As in the shim: what both render to one place is no mistake."""
+    table = {"render": [{"source": "a", "destination": "/x"}]}
+    assert links(recipe("--render", "b:/x", table=table)) == {"/x": "/dev/shm/x"}
+    table["render"] *= 2
+    with pytest.raises(UsageError, match="/x is rendered twice"):
+        recipe(table=table)
 
 
 def test_only_templates_get_into_the_context(tmp_path: Path) -> None:

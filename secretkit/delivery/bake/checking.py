@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     wish: Wish
     recipe: Recipe | None  # what would be built; None if nothing can be
     refused: SecretkitError | None  # why not
+    templates: Mapping[str, bytes] = {}  # of the project, by their names
 
     @property
     def shim(self) -> Shimmed:
@@ -65,7 +66,8 @@ def _finding(facts: Facts, rule: str, message: str, remedy: str) -> Finding:
 
 def _platform(facts: Facts) -> Iterator[Finding]:
     image = facts.image
-    if facts.refused is not None:
+    missing = image.os == "linux" and facts.search.python is None
+    if facts.refused is not None and not missing:
         remedy = facts.refused.hint or ""
         yield _finding(facts, "bake-refused", str(facts.refused), remedy)
     if image.os != "linux":
@@ -78,7 +80,7 @@ def _platform(facts: Facts) -> Iterator[Finding]:
             "its Python may not run here",
             f"bake it on an engine for {image.architecture}",
         )
-    if facts.search.python is None:
+    if missing:
         seen = facts.search.seen
         yield _finding(
             facts,

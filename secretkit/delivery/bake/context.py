@@ -154,10 +154,7 @@ def build(
 
     Raises EngineError if the build fails, or if the image's name came to mean another one.
     """
-    with tempfile.TemporaryDirectory(prefix="secretkit-bake-") as name:
-        write(recipe, templates, Path(name), with_jinja2=with_jinja2)
-        content = _tar(Path(name))
-    made = images.build(content, step)
+    made = images.build(tar(recipe, templates, with_jinja2=with_jinja2), step)
     layers = images.inspect(made)["RootFS"]["Layers"]
     if tuple(layers[: len(recipe.image.layers)]) != recipe.image.layers:
         raise EngineError(
@@ -166,18 +163,23 @@ def build(
     return made
 
 
-def _tar(folder: Path) -> bytes:
+def tar(recipe: Recipe, templates: Mapping[str, bytes], *, with_jinja2: bool = False) -> bytes:
     """The folder as the engine takes it: of root, the same bytes for the same content."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        tempfile.TemporaryDirectory(prefix="secretkit-bake-") as name,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        folder = Path(name)
+        write(recipe, templates, folder, with_jinja2=with_jinja2)
         for path in sorted(folder.rglob("*")):
             entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
             if path.is_dir():
                 entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(entry)
+                archive.addfile(entry)
                 continue
             content = path.read_bytes()
             entry.size = len(content)
             entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            tar.addfile(entry, io.BytesIO(content))
+            archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()

@@ -135,8 +135,8 @@ def find_python(images: Images, image: Image, files: Files) -> Search:
         if found is None or found.kind != "file" or found.path in tried:
             continue
         tried.add(found.path)
-        status = images.run(image.id, [path, "-ISBc", _ASK])
-        whole, minor = divmod(status or 0, 50)
+        ran = images.run(image.id, [path, "-ISBc", _ASK])
+        whole, minor = divmod(ran.status if ran else 0, 50)
         if whole == 2 and OLDEST <= minor <= _NEWEST:
             return Search(Python(path, f"3.{minor}"), unfit)
         if whole not in (1, 2) or minor > _NEWEST:
@@ -177,10 +177,10 @@ def remedy(files: Files) -> str:
     )
 
 
-def missing_python(image: Image, search: Search, files: Files) -> NotFoundError:
+def missing_python(image: Image, search: Search, remedy: str) -> NotFoundError:
     """The error of an image without a Python that will do, with the remedy."""
     return NotFoundError(
         f"no Python 3.{OLDEST} or later in {image.name} ({image.architecture})"
         + (f": {search.seen}" if search.seen else ""),
-        hint=f"in the Dockerfile that {image.name} is made by: {remedy(files)}",
+        hint=f"in the Dockerfile that {image.name} is made by: {remedy}",
     )

@@ -1,15 +1,16 @@
-"""What a check of an image looks at in the engine."""
+"""What is known of an image before it is baked, from the engine and from a start that is tried."""
 
 from __future__ import annotations
 
 import posixpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secretkit.errors import SecretkitError
 
 from ..lint.script import is_script
+from . import context, options, trying
 from . import image as image_facts
-from . import options
 from .checking import Facts, shell_form, started
 from .image import Image, Search
 from .recipe import Recipe, Wish, decide
@@ -21,8 +22,10 @@ _WORDS = 20  # of a health check: those that may be files
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def look(images: Images, name: str, wish: Wish) -> Facts:
-    """The facts of an image.
+def look(
+    images: Images, name: str, wish: Wish, folder: Path, *, with_jinja2: bool = False
+) -> Facts:
+    """The facts of an image. `folder` has the templates of the project.
 
     Raises NotFoundError if the engine has none of that name, UsageError for options of the shim
     that it does not take. What stands in the way of baking is a fact, and no error.
@@ -33,6 +36,7 @@ def look(images: Images, name: str, wish: Wish) -> Facts:
     machine = images.architecture()
     recipe: Recipe | None = None
     refused: SecretkitError | None = None
+    templates: dict[str, bytes] = {}
     if image.os != "linux":
         found, remedy, texts, checks = Search(None, {}), "", {}, []
         refused = SecretkitError(f"it is for {image.os}", hint="the shim runs on linux")
@@ -41,12 +45,19 @@ def look(images: Images, name: str, wish: Wish) -> Facts:
             found = image_facts.find_python(images, image, files)
             remedy = image_facts.remedy(files)
             texts, checks = _scripts(image, files), _checks(image, files)
-            if found.python is not None:
-                try:
-                    recipe = decide(image, found.python, wish, files.stat)
-                except SecretkitError as error:
-                    refused = error
-    return Facts(image, found, remedy, machine, texts, checks, history, wish, recipe, refused)
+            try:
+                if found.python is None:
+                    raise image_facts.missing_python(image, found, remedy)
+                recipe = decide(image, found.python, wish, files.stat)
+                templates = context.read_templates(folder, recipe.templates)
+                trying.check(
+                    images, files, recipe, templates, tmpfs=wish.tmpfs, with_jinja2=with_jinja2
+                )
+            except SecretkitError as error:
+                refused = error
+    return Facts(
+        *(image, found, remedy, machine, texts, checks, history, wish, recipe, refused), templates
+    )
 
 
 def _scripts(image: Image, files: Files) -> dict[str, str]:

@@ -28,6 +28,8 @@ ORIGINALS = "/etc/secretkit/originals"  # of the image, moved out of the way
 # A tmpfs of mode 1777 in every container, also with a read-only root (moby, oci/defaults.go).
 MEMORY = "/dev/shm"  # noqa: S108 - in the image
 LARGEST = 1 << 20  # bytes of a template, as the shim takes it
+# What docker reads, or puts there, when a container starts.
+_DOCKERS = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 # What is not expected of a shim that is told nothing.
 ALL = "nothing says which go where: all become variables of the environment"
 Look = Callable[[str], "Found | None"]  # what a path in the image leads to
@@ -122,6 +124,15 @@ class _Places:
             option.name == "--allow-disk" for option in wish.options
         )
         destinations = [self.absolute(entry.destination) for entry in self.entries]
+        # What an option renders goes before what [entrypoint] renders there, as in the shim.
+        given = (shim_options.entries(wish.options, {}), shim_options.entries((), wish.table))
+        for paths in ([self.absolute(entry.destination) for entry in level] for level in given):
+            if len(paths) > len(set(paths)):
+                raise UsageError(
+                    f"{max(paths, key=paths.count)} is rendered twice",
+                    hint="name each destination once",
+                )
+        self.secrets = [self._real(folder) for folder in ("/run/secrets", *_secrets_dirs(wish))]
         self.hidden = (*tmpfs, *destinations)  # what is there cannot be read at a start
         taken = {path for path in destinations if posixpath.dirname(path) == MEMORY}
         for path in dict.fromkeys(destinations):
@@ -177,6 +188,8 @@ class _Places:
         if found.size > LARGEST:
             raise UsageError(f"the template {source} is larger than 1 MiB")
         path = found.path
+        if any(_inside(path, folder) for folder in self.secrets):
+            raise UsageError(f"the template {source} is among the secrets, which hide it")
         if any(_inside(path, hidden) for hidden in self.hidden):
             self.moved[path] = ORIGINALS + path
         return self.moved.get(path, path)
@@ -235,8 +248,20 @@ class _Places:
             raise UsageError(f"cannot render to {path}: no file can be there")
         python = self.look(self.python.path)
         is_python = found is not None and python is not None and found.path == python.path
+        if any(_inside(path, one) for one in self.secrets):
+            raise UsageError(f"cannot render to {path}: the secrets hide what is there")
+        if path in _DOCKERS:
+            raise UsageError(f"cannot render to {path}: docker needs it before the shim starts")
         if is_python or any(_inside(path, one) for one in (SHIM, posixpath.dirname(CONFIG))):
             raise UsageError(f"cannot render to {path}: the shim needs what is there")
+
+
+def _secrets_dirs(wish: Wish) -> Iterator[str]:
+    """Where the options have the secrets."""
+    folders = [one.argument for one in wish.options if one.name == "--secrets-dir"]
+    for folder in (*folders, wish.table.get("secrets_dir")):
+        if folder:
+            yield posixpath.normpath("/" + folder.lstrip("/"))
 
 
 def _inside(path: str, folder: str) -> bool:

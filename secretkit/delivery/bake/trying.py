@@ -1,0 +1,98 @@
+"""A start, tried before anything is built: the shim says what would be in its way.
+
+Its --check runs in a throw-away container of the image, as the image's user, with the files that
+the build would add. There are no secrets: what it says of those is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from secretkit.errors import ConflictError, UsageError
+
+from .context import tar
+from .recipe import CONFIG, SHIM, TEMPLATES, Recipe
+
+if TYPE_CHECKING:
+    from secretkit.engines.images import Files, Images
+
+# Where the build copies what is in its folder.
+_PLACES = {"shim": SHIM, "templates": TEMPLATES, "entrypoint.json": CONFIG}
+# How the shim speaks of a secret that is not there.
+_NO_SECRET = re.compile(
+    r"secret \S+: no such file in |no secret for |^cannot list the secrets in |^\w+_FILE for \w+: "
+)
+
+
+def check(
+    images: Images,
+    files: Files,
+    recipe: Recipe,
+    templates: Mapping[str, bytes],
+    *,
+    tmpfs: Sequence[str] = (),
+    with_jinja2: bool = False,
+) -> None:
+    """Raises UsageError with what the shim would say at each start, ConflictError if it would not
+    come to that.
+    """
+    command = [*recipe.image.entrypoint, *recipe.image.cmd] or [recipe.python.path]
+    options = [word for option in recipe.options for word in option.words]
+    words = [*recipe.start, "--check", "--json", *options, "--", *command]
+    added = _added(files, recipe, tar(recipe, templates, with_jinja2=with_jinja2))
+    ran = images.run(recipe.image.id, words, added, tmpfs)
+    try:
+        found = [str(one["message"]) for one in json.loads(ran.output)["errors"]] if ran else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ConflictError(
+            f"the Python of {recipe.image.name} does not start with these files in their places",
+            hint="render to a place of the program's own",
+        )
+    wrong = [line for line in found if not _NO_SECRET.search(line)]
+    if wrong:
+        raise UsageError(
+            f"no container would start: {'; '.join(wrong)}",
+            hint="what the shim says there is true of every container of the image",
+        )
+
+
+def _added(files: Files, recipe: Recipe, context: bytes) -> bytes:
+    """What the build adds to the image, as a tar of its root."""
+    packed = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(context)) as read,
+        tarfile.open(fileobj=packed, mode="w") as written,
+    ):
+        for entry in read:
+            top, slash, rest = entry.name.partition("/")
+            if entry.isfile() and top in _PLACES:
+                entry.name = f"{_PLACES[top]}{slash}{rest}"[1:]
+                written.addfile(entry, read.extractfile(entry))
+        for entry, content in _steps(files, recipe):
+            entry.size = len(content)
+            written.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _steps(files: Files, recipe: Recipe) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    """What its steps make; a file that is removed is an empty one, which the shim replaces."""
+    for step in recipe.steps:
+        if step.moved:
+            yield tarfile.TarInfo(step.moved[1][1:]), files.read(step.moved[0]) or b""
+        if step.folder:
+            folder = tarfile.TarInfo(step.folder[1:])
+            folder.type, folder.mode = tarfile.DIRTYPE, step.mode or 0o755
+            yield folder, b""
+        if step.removed:
+            yield tarfile.TarInfo(step.removed[1:]), b""
+        if step.link:
+            link = tarfile.TarInfo(step.link[0][1:])
+            link.type, link.linkname = tarfile.SYMTYPE, step.link[1]
+            yield link, b""
