@@ -51,11 +51,14 @@ SCRIPTS = {
     ),
     "f() {\nnc -z db 5432\n}\nf\nexec app": Becomes((2,), command=APP),
     'main() { exec "$@"; }\nmain': Becomes((2,)),
+    f"setup() {{ export X={A}; }}\n/opt/setup\nexec app": Becomes((2,), command=APP),
     f"f() {{ local X={A}; export X; }}\nf\nexec app": Becomes((2,), command=APP),
     f"f() {{ return 0; export X={A}; }}\nf\nexec app": Becomes((2, 3)),
     f"cat() {{ echo x; }}\nexport X={A}\nexec app": Becomes((1, 3)),
     "f() { f; }\nf": Becomes((1, 2)),
     # assignments and files inside of a condition
+    f'[ -f /run/secrets/a ] && X={A}\nexport Y="$X"\nexec app': Becomes((2,), command=APP),
+    f'[ -f /run/secrets/a ] && X={A}\nexport Y="${{X:-b}}"\nexec app': Becomes((2,), command=APP),
     "M=a\nif [ -f /run/secrets/t ]; then M=b; fi\nexec app $M": Becomes((2, 3)),
     f"[ -f /run/secrets/b ] && export X={A}\nexec app": Becomes((1,), command=APP),
     f"[ -f /run/secrets/a ] && echo x={A} > /app/f\nexec app": Becomes((1,), command=APP),
@@ -90,6 +93,14 @@ SCRIPTS = {
     "exec -- app": Becomes((1,)),
     # what the shell exports
     "PATH=/opt/bin:$PATH\nexec app": Becomes((1,), command=APP),
+    # a shell puts variables into a whole line before it sets one of them
+    'X=a exec app "$X"': Becomes((1,)),
+    f'exec env X={A} app "$X"': Becomes((1,)),
+    f"X={A} Y=${{X:-b}} app": Becomes((1,)),
+    f"export X={A} Y=$X\nexec app": Becomes((1,), command=APP),
+    f"export X={A} Y=$(echo $X)\nexec app": Becomes((1,), command=APP),
+    f"readonly X\nexport X={A}\nexec app": Becomes((2,), command=APP),
+    f"set -a\nreadonly X=b\nX={A}\nexec app": Becomes((2, 3), command=APP),
     f"set -o allexport\nA={A}\nset +o allexport\nB={A}\nexec app": Becomes(
         (), {"env": {"A": "a"}}, command=APP
     ),
@@ -105,8 +116,28 @@ SCRIPTS = {
     'if [ "$n" = P ]; then export "$n=$(cat "$f")"; fi\ndone\nexec app': Becomes((1,), command=APP),
     'for f in /run/secrets/*; do\nn=$(basename "$f" | tr a-z- A-Z_)\nm=${f##*/}\n'
     'export "$m=$(cat "$f")"\ndone\nexec app': Becomes((1,), command=APP),
+    "export B=$(cat /run/secrets/a)\nfor f in /run/secrets/*; do\n"
+    'n=$(basename "$f" | tr a-z- A-Z_)\nexport "$n=$(cat "$f")"\ndone\nexec app': Becomes(
+        (2,), {"env": {"B": "a"}}, command=APP
+    ),
+    'set -a\nfor f in /run/secrets/*; do\nn=$(basename "$f" | tr a-z- A-Z_)\n'
+    'export "$n=$(cat "$f")"\ndone\nexec app': Becomes((2,), command=APP),
+    'set -f\nfor f in /run/secrets/*; do\nn=$(basename "$f" | tr a-z- A-Z_)\n'
+    'export "$n=$(cat "$f")"\ndone\nexec app': Becomes((1, 2), command=APP),
+    # what no reference has
+    "export X=$(cat /run/secrets/a | base64 -d | jq -r .k)\nexec app": Becomes((1,), command=APP),
+    "export X=$(jq -r .a /run/secrets/a | jq -r .k)\nexec app": Becomes((1,), command=APP),
     # files
     "cp /run/secrets/x /etc/ssl/private\nexec app": Becomes((1,), command=APP),
+    "cp /run/secrets/x /root/.ssh\nexec app": Becomes((1,), command=APP),
+    "cp /run/secrets/x /etc/nginx/conf.d\nexec app": Becomes((1,), command=APP),
+    "rm /app/x.key\ncp /run/secrets/x /app/x.key\nexec app": Becomes((1, 2), command=APP),
+    f'echo -n -e "x{A}" > /app/f\nexec app': Becomes((1,), command=APP),
+    f'sed -i "s/b/{A}/" /app/f\nexec app': Becomes((1,), command=APP),
+    f'sed -i "s/user/$(cat /run/secrets/pass)/;s/pass/{A}/" /app/f\nexec app': Becomes(
+        (1,), command=APP
+    ),
+    f'sed -i "s/@X@/{A}/" /app/f.j2\nexec app': Becomes((1,), command=APP),
     "cp /run/secrets/x /etc/ssl/private/\nexec app": Becomes(
         (), {}, command=APP, files=("/etc/ssl/private/x",)
     ),
@@ -125,6 +156,7 @@ SCRIPTS = {
     ": > /app/ready\nexec app": Becomes((1,), command=APP),
     "sleep 20\nexec app": Becomes((1,), command=APP),
     # read
+    "read X < /run/secrets/a && export X\nexec app": Becomes((1,), command=APP),
     "read -d: X < /run/secrets/a\nexport X\nexec app": Becomes((1, 2), command=APP),
     "read -rn8 X < /run/secrets/a\nexport X\nexec app": Becomes((1, 2), command=APP),
     "IFS= read -r X < /run/secrets/a\nexport X\nexec app": Becomes(
@@ -183,11 +215,17 @@ def test_the_remedy_of_the_commonest_default_names_both_keys() -> None:
     {
         f"DB_PASSWORD={A}\nexec app": "DB_PASSWORD is not exported",
         "export X=$(tr -d '\\n' < /run/secrets/a)\nexec app": "tr takes newlines",
-        "read X < /run/secrets/a\nexec app": "read takes the first line",
+        "read X < /run/secrets/a\nexec app": "fails if no newline ends it",
         f"echo port: {A} > /app/a.yaml\nexec app": '8080 becomes "8080"',
         f"echo {A} > /app/a\nexec app": "mode 0400",
         f'sed -i "s/@X@/{A}/" /app/a\nexec app': "sed without g",
         f'echo "$HOST {A}" > /app/a\nexec app': "HOST must be set",
+        f"b={A}\nexec app": "b is not exported",
+        'export X="$(cat "$X_FILE")"\nexec app': "with it X_FILE goes",
+        'for f in /run/secrets/*; do\nn=$(basename "$f" | tr a-z- A-Z_)\n'
+        'export "$n=$(cat "$f")"\ndone\nexec app': "env_all makes _ of each",
+        f"#!/bin/sh\n[[ -f /run/secrets/a ]] && export X={A}\nexec app": "bash's",
+        "#!/bin/sh\nexport X=$(</run/secrets/a)\nexec app": "bash's",
     }.items(),
 )
 def test_a_small_difference_is_said(text: str, said: str) -> None:
@@ -203,6 +241,18 @@ def test_owner_and_mode_stay_what_they_were_set_to() -> None:
     text = f"echo {A} > /a/f\nchmod 640 /a/f\nchown 101 /a/f\necho b >> /a/f\nexec app"
     (one,) = convert("e.sh", text).renderings
     assert (one.mode, one.owner) == ("0640", "101")
+
+
+def test_a_file_that_is_jinjas_itself_is_written_as_it_is() -> None:
+    """Its template has another name: the shim would take `{{ … }}` in it for its own."""
+    made = convert("e.sh", f"echo '{{{{ x }}}}' {A} > /app/t.j2\nexec app")
+    assert made.templates == {"t.j2.tmpl": "{{ x }} <<a>>\n"}
+
+
+def test_texts_that_follow_each_other_are_one_for_sed() -> None:
+    """What sed looks for may be of two parts of a line."""
+    made = convert("e.sh", f"P=@\necho ${{P}}PW@ > /app/f\nsed -i 's/@PW@/'{A}'/' /app/f\nexec app")
+    assert made.templates == {"f": "<<a>>\n"}
 
 
 LARGE = {

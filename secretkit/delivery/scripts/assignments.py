@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
-from .model import Text, Variable, Word
+from .model import Text, Variable, Word, inside, words_of
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL | re.ASCII)
 
@@ -28,3 +29,16 @@ def split_assignment(word: Word) -> tuple[str, Word] | None:
         return None
     rest = (Text(found[2], first.quoted),) if found[2] else ()
     return found[1], Word((*rest, *word.parts[1:]), word.line)
+
+
+def refers(words: Iterable[Word], names: Collection[str]) -> bool:
+    """Whether one of the variables is put into a word: a shell does that before it assigns any."""
+    for word in words:
+        for part in word.parts:
+            if isinstance(part, Variable):
+                used = {part.name, *re.findall(r"\w+", part.operator)}
+                if not used.isdisjoint(names):
+                    return True
+        if any(refers(words_of(command), names) for command in inside(word)):
+            return True
+    return False

@@ -28,12 +28,18 @@ _RUN = "only a run can tell what stands there: write it by hand"
 _ENVSUBST = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _NO_FILES = re.compile(r"/(?:dev(?!/shm/)|proc|sys|(?:var/)?run/secrets?)(?:/|$)")
 _OWNER = re.compile(r"[\w.-]+(?::[\w.-]+)?")
+_FILE = re.compile(r"[^/]\.(?!d$)\w+$|/\.(?:env|netrc|pgpass)$")  # no name of a folder
 _LONGEST = 1 << 20  # characters of a template
 # Variables that a shell makes itself, or that change while it runs.
 _SHELLS = re.compile(
     r"_|IFS|PWD|OLDPWD|E?UID|PPID|SHLVL|LINENO|RANDOM|SECONDS|REPLY|GROUPS|PIPESTATUS|FUNCNAME"
     r"|OPT(?:IND|ARG|ERR)|(?:HOST|MACH|OS)TYPE|COLUMNS|LINES|(?:EPOCH|BASH)\w*"
 )
+
+
+def _is_jinja(path: str) -> bool:
+    """Whether the shim takes a template of this name for one of Jinja2's."""
+    return path.endswith((".j2", ".jinja2", ".jinja"))
 
 
 class Files:
@@ -54,7 +60,7 @@ class Files:
         made: list[Rendering] = []
         for path, one in self.made.items():
             if one.content is not None:
-                name = source = posixpath.basename(path)
+                name = source = posixpath.basename(path) + (".tmpl" if _is_jinja(path) else "")
                 number = 1
                 while source in taken:
                     number += 1
@@ -231,7 +237,7 @@ class Files:
             content = present.content
             for change in changes:
                 content = replaced(content, change, _LONGEST)
-            self.made[path] = present._replace(content=content)
+            self.put(present._replace(content=content))
             return
         if present:
             self.fill(path, present.source, changes, line, present.replacements)
@@ -251,13 +257,19 @@ class Files:
         """A template that is a file of the image. Raises Unclear, and then changes nothing."""
         made = [as_placeholder(one) for one in changes]
         kept = dict.fromkeys((*known, *(one for one in made if one)))
-        if len(kept) > 1000:
+        fresh = [one for one in made if one and one not in known]
+        again = any(
+            one.written in other.write for one in fresh for other in kept if other is not one
+        )
+        if len(kept) > 1000 or again or _is_jinja(source):
             raise Unclear(_BY_HAND)
         self.once += [] if all(one.always for one in changes) else [line]
         self.put(Rendering(path, source, line, replacements=tuple(kept)))
 
     def put(self, made: Rendering) -> None:
         """A file has other content; who may read it stays."""
+        if made.destination in self.unsure:
+            raise Unclear(_BY_HAND)
         self.copies.pop(made.destination, None)
         present = self.made.get(made.destination)
         if present:
@@ -297,8 +309,6 @@ class Files:
             raise Unclear(_BY_HAND)
         else:
             content = echoed(command, [self.pieces(word) for word in command.words[1:]])
-        if path in self.unsure:
-            raise Unclear(_BY_HAND)
         if into.operator == ">>":
             present = self.made.get(path)
             if present is None or present.content is None:
@@ -334,7 +344,7 @@ class Files:
         if text.endswith("/"):
             name = Text(posixpath.basename(source), quoted=True)
             words[1] = Word((*words[1].parts, name), words[1].line)
-        elif "." not in posixpath.basename(text):
+        elif not _FILE.search(text):
             raise Unclear("it may be a folder: name the file that is made")
         destination = self.destination(words[1])
         secret = self.values.file(words[0])

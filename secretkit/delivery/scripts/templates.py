@@ -165,7 +165,12 @@ def replacements(pieces: Sequence[Piece]) -> list[Change]:
 
 
 def _plain(pattern: str) -> str:
-    """The text that a basic regular expression stands for, if it has no sign of its own."""
+    """The text that a basic regular expression stands for, if it has no sign of its own.
+
+    A text of a few letters may be in a value as well, which a second command then changes.
+    """
+    if re.fullmatch(r"\w{1,3}", pattern):
+        raise Unclear("write <<…>> into the template where the value goes")
     bare = re.sub(r"\\[.*\[\]^$/\\]", "", pattern)
     if not pattern or _MARKED.search(pattern) or re.search(r"[.*\[\]\\]|^\^|\$\Z", bare):
         raise Unclear("write <<…>> into the template where the value goes")
@@ -223,12 +228,23 @@ def replaced(content: tuple[Piece, ...], change: Change, limit: int) -> tuple[Pi
     if count * put + sum(map(len, lines)) > limit:
         raise Unclear("write the template by hand: it is very long")
     made: list[Piece] = []
-    for piece in content:
+    for piece in joined(content):
         if not isinstance(piece, str):
             made.append(piece)
             continue
         for index, part in enumerate(piece.split(change.written)):
             made += (*change.put, part) if index else (part,)
+    return tuple(made)
+
+
+def joined(content: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """A content with texts that follow each other as one."""
+    made: list[Piece] = []
+    for piece in content:
+        if isinstance(piece, str) and made and isinstance(made[-1], str):
+            made[-1] += piece
+        else:
+            made.append(piece)
     return tuple(made)
 
 
@@ -238,7 +254,7 @@ def echoed(command: Simple, pieces: Sequence[tuple[Piece, ...]]) -> tuple[Piece,
     if command.name == "echo":
         bare = texts[:1] == ["-n"]
         rest = pieces[1:] if bare else pieces
-        if any("\\" in text for text in texts) or (not bare and texts[:1] and texts[0][:1] == "-"):
+        if any("\\" in text for text in texts) or any(text[:1] == "-" for text in texts[bare:][:1]):
             raise Unclear("write the template by hand")
         made = [one for word in rest for one in (*word, " ")][:-1]
         return (*made, *([] if bare else ["\n"]))

@@ -6,9 +6,11 @@ anything inside of it: that is said with its line, and what it may have changed 
 
 from __future__ import annotations
 
+import re
+
 from ..findings import Finding, Place
 from ..lint.names import credentials
-from .assignments import is_arguments, split_assignment
+from .assignments import is_arguments, refers, split_assignment
 from .conditions import FOLDER_ITSELF, asked, asks
 from .conversion import Conversion
 from .effects import effects
@@ -149,11 +151,20 @@ class Translator:
             self.loop(command)
 
     def loop(self, block: Block) -> None:
-        prefix = env_all(block, self.values)
-        if prefix is None or self.made.env_all:
+        prefix, values = env_all(block, self.values), self.values
+        if prefix is None or self.made.env_all or self.variables.all_exported is not False:
             raise Unclear
+        for name in values.exported:
+            held = values.secrets.get(name)
+            if held is None or name != prefix + re.sub("[-.]", "_", held.secret).upper():
+                raise Unclear(f"a secret may be {name}: set that behind the loop")
         self.made.env_all, self.made.env_prefix = True, prefix
-        self.values.unknown = True
+        values.unknown = True
+        self.made.note(
+            block.line,
+            "env_all makes _ of each - and . in a secret's name, whatever the loop makes of it",
+            "look at the names of the secrets",
+        )
 
     def condition(self, block: Block, *, last: bool) -> None:
         found = asked(block.condition[0], self.values) if len(block.condition) == 1 else None
@@ -176,6 +187,8 @@ class Translator:
         failing = signs.pop() == "||" and rest.pop()  # what runs if another has failed
         if "||" in signs or any(asks(one) for one in (first, *rest) if not found or one != first):
             raise Unclear
+        if any(isinstance(one, Simple) and one.name == "read" for one in [first, *rest][:-1]):
+            raise Unclear("read fails if no newline ends the secret")
         if found:
             there, name = found
             if failing and rest:  # [ -f x ] && … || true
@@ -247,7 +260,7 @@ class Translator:
     def simple(self, command: Simple, *, last: bool) -> None:
         name, variables = command.name, self.variables
         sets = not command.redirects and (not command.assignments or not name)
-        if name in self.defined:
+        if name in self.defined and command.words[0].literal == name:
             self.function(command, last=last)
         elif is_quiet(command) and not is_exit(command):
             pass
@@ -324,13 +337,16 @@ class Translator:
         if self.doubtful or (rest[0].literal or "").startswith("-"):
             remedy = "name the program in the Dockerfile: the script may end or start another"
             raise Unclear(remedy if self.doubtful else "")
-        for name, value in command.assignments:
-            self.variables.assign(name, value, export=True)
+        pairs = [(*pair, False) for pair in command.assignments]
         if rest[0].literal == "env":
             while len(rest) > 1 and (pair := split_assignment(rest[1])):
-                self.variables.assign(*pair, export=True, split=True)
+                pairs.append((*pair, True))
                 rest.pop(1)
             rest = rest if len(rest) > 1 and (rest[1].literal or "").startswith("-") else rest[1:]
+        if refers((*(value for _, value, _ in pairs), *rest), {name for name, _, _ in pairs}):
+            raise Unclear("the shell puts in what a variable had before this line")
+        for name, value, split in pairs:
+            self.variables.assign(name, value, export=True, split=split)
         user: str | None = ""
         program = (rest[0].literal or "").rpartition("/")[2] if rest else ""
         if program in _STEPS_DOWN and len(rest) > 2 and (user := self.values.text(rest[1])):

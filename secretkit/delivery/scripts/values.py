@@ -128,8 +128,9 @@ class Values:
             return None
         (part,) = parts
         if isinstance(part, Variable) and part.name in self.secrets:
-            plain = part.operator in ("", ":-", "-") or part.operator.startswith((":?", "?"))
-            return self.secrets[part.name] if plain else None
+            found = self.secrets[part.name]
+            insists = part.operator.startswith((":?", "?")) and not found.guarded
+            return found if insists or part.operator in ("", ":-", "-") else None
         if isinstance(part, Substitution) and len(part.body) == 1:
             (command,) = part.body
             guarded = isinstance(command, AndOr) and _does_nothing(command.right)
@@ -149,7 +150,7 @@ class Values:
             secret = self.printed(first)
             for one in filters:
                 added = "" if strips_newlines(one) else _filter(one)
-                secret = None if secret is None or added is None else secret + added
+                secret = _joined(secret, added)
             return secret
         if not isinstance(command, Simple) or command.assignments:
             return None
@@ -164,7 +165,7 @@ class Values:
             secret = self.file(words.pop())
             bare = command._replace(words=(command.words[0], *words), redirects=())
             added = "" if strips_newlines(bare) else _filter(bare)
-            return None if secret is None or added is None else secret + added
+            return _joined(secret, added)
         if len(words) != 1 or name not in ("cat", "") or (name == "" and not read):
             return None
         return self.file(words[0])
@@ -211,6 +212,14 @@ def _filter(command: Command) -> str | None:
     if words[:2] == ["jq", "-r"] and len(words) == 3 and _KEYS.fullmatch(words[2]):
         return "#" + words[2].replace(".", "/")
     return None
+
+
+def _joined(secret: str | None, added: str | None) -> str | None:
+    """A reference has one pointer and then one filter."""
+    if secret is None or added is None:
+        return None
+    after = {"#": "[#|]", "|": "[|]"}.get(added[:1], "$^")
+    return None if re.search(after, secret) else secret + added
 
 
 def strips_newlines(command: Command) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..lint.names import is_secret
-from .assignments import split_assignment
+from .assignments import refers, split_assignment
 from .conditions import FOLDER_ITSELF
 from .conversion import Conversion
 from .files import Files
@@ -18,9 +18,9 @@ from .values import Reading, Values
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LANGUAGE|LC_\w+|HOSTNAME|PWD|TMPDIR|LD_\w+"
 )
-_FLAGS = re.compile(r"([-+])([aeuxvfhmbBEHTP]*)(o?)")
+_FLAGS = re.compile(r"([-+])([aeuxvhmbBEHTP]*)(o?)")
 _OPTIONS = {
-    "allexport", "errexit", "nounset", "xtrace", "verbose", "pipefail", "noglob", "errtrace",
+    "allexport", "errexit", "nounset", "xtrace", "verbose", "pipefail", "errtrace",
     "functrace", "monitor", "notify",
 }  # fmt: skip
 
@@ -36,6 +36,7 @@ class Variables:
         self.all_exported: bool | None = False  # None: not certain
         self.optional: dict[str, None] = {}
         self.certain: set[str] = set()
+        self.fixed: set[str] = set()  # by readonly
         self.perhaps: set[str] = set()  # variables that are set if a secret is there
         self.unexported: dict[str, int] = {}  # by name, the line that sets the variable
 
@@ -47,8 +48,10 @@ class Variables:
         export = export or bool(self.all_exported) or bool(_INHERITED.fullmatch(name))
         export = export or name in values.exported
         set_before = name in values.assigned and values.texts.get(name) != ""
-        if name in self.perhaps or (self.guard and set_before):
+        if name in self.perhaps | self.fixed or (self.guard and set_before):
             raise Unclear("give the variable one secret; a default is ENV in the Dockerfile")
+        if refers((value,), self.perhaps):
+            raise Unclear("if the secret is missing, the container may say what is there")
         if not export:
             self.unexported.setdefault(name, value.line)
         if self.guard:
@@ -118,17 +121,20 @@ class Variables:
         export = command.name == "export"
         if command.name in ("declare", "typeset") and words and words[0].literal == "-x":
             export = bool(words.pop(0))
-        if command.name == "local":
+        named = [pair[0] for word in words if (pair := split_assignment(word))]
+        if command.name == "local" or (len(words) > 1 and refers(words, named)):
             raise Unclear
         for word in words:
             pair = split_assignment(word)
             if pair:
                 self.assign(*pair, export=export, split=True)
-            elif word.literal and word.literal.isidentifier():
-                if export:
-                    self.export(word.literal, word.line)
-            else:
+                self.fixed |= {pair[0]} if command.name == "readonly" else set()
+            elif not word.literal or not word.literal.isidentifier():
                 raise Unclear("keep each value in a secret of its own")
+            elif export:
+                self.export(word.literal, word.line)
+            else:
+                self.fixed |= {word.literal} if command.name == "readonly" else set()
 
     def unset(self, word: Word) -> None:
         name, values = word.literal or "", self.values
@@ -169,8 +175,9 @@ class Variables:
         self.assign(name, Word((Substitution((cat,)),), command.line), export=False)
         self.made.note(
             command.line,
-            "read takes the first line, without blanks around it, the shim the whole value",
-            "it matters for a secret of several lines",
+            "read takes the first line, without blanks around it, and fails if no newline ends it; "
+            "the shim takes the whole value",
+            "it matters for a secret of several lines, and under set -e",
         )
 
     def options(self, command: Simple) -> None:
@@ -202,8 +209,14 @@ class Variables:
             and any(name == re.split("[#|]", secret)[0] for secret in made.env.values())
         ]
         made.expand_file = [name for name in values.exported if name in values.expanding]
+        for name in made.expand_file:
+            made.note(
+                values.assigned[name],
+                f"without {name}_FILE the shim leaves {name} as it is, with it {name}_FILE goes",
+                "it matters for a program that asks whether they are set",
+            )
         for name, line in self.unexported.items():
-            if name not in values.exported and name.isupper():
+            if name not in values.exported:
                 made.note(
                     line,
                     f"{name} is not exported, unless the container has a variable of this name",
