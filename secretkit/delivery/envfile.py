@@ -14,6 +14,7 @@ from ..errors import UsageError
 from .findings import Place
 
 LARGEST = 1 << 20  # bytes
+_HINT = "name a file of NAME=value lines; its path is relative to the current folder"
 _SETTING = re.compile(
     r"""[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*
     (?:'(?P<literal>[^']*)' | "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<bare>[^'"\n][^\n]*)?)
@@ -37,15 +38,15 @@ def read(path: str, environ: Mapping[str, str]) -> dict[str, str]:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
-            raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB")
+            raise UsageError(f"{path}: larger than {LARGEST >> 20} MiB", hint=_HINT)
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         if "\0" in text:
             raise ValueError
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise UsageError(f"{path}: cannot be read, {reason}") from None
+        raise UsageError(f"{path}: cannot be read, {reason}", hint=_HINT) from None
     except ValueError:  # of the decoder too
-        raise UsageError(f"{path}: not a text in UTF-8") from None
+        raise UsageError(f"{path}: not a text in UTF-8", hint=_HINT) from None
     return parse(path, text, environ)
 
 

@@ -68,6 +68,16 @@ def test_what_a_copy_of_the_store_does_not_know_stays() -> None:
     assert choose(known(1, (1, 2), found=later, used=(2,), staged=(2,))).after == 1
 
 
+def test_what_nobody_uses_and_this_store_does_not_know_is_not_passed_over() -> None:
+    """After `docker stack rm` nothing tells which version is current: that is refused."""
+    for later in (one(2), one(2, store="theirs")):
+        so = known(1, (1,), found={1: one(1), 2: later})
+        for choosing in (choose, lambda one: choose_for(one, content((1,), last=1))):
+            with pytest.raises(ConflictError, match="v2 was made elsewhere, by .*no service uses"):
+                choosing(so)
+    assert choose(known(1, (1, 2), staged=(2,))).after == 1
+
+
 def test_without_a_record_what_services_use_counts() -> None:
     """One version is it; of several the one in use; else nobody knows, and nothing is guessed."""
     assert choose(known(None, found={4: one(4)})).after == 4
@@ -128,6 +138,14 @@ CASES: list[tuple[str, Known, Any, tuple[int | None, int, bool, bool]]] = [
         content(unknown=(1,)),
         (3, 3, False, False),
     ),
+    (
+        "what another store made since may be what the file has",
+        known(4, (1, 2, 3, 4)),
+        content(unknown=(3,), last=2),
+        (4, 4, False, False),
+    ),
+    ("what another store made is current", known(3, (1, 2, 3)), content(unknown=(3,), last=2),
+        (3, 4, True, True)),
     ("made by hand, the same", known(1, (1,)), content((1,)), (1, 1, False, False)),
     ("made by hand, another", known(1, (1,)), content(), (1, 2, True, True)),
     (

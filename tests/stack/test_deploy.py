@@ -319,6 +319,43 @@ def test_another_operator_rotated(shop: Shop) -> None:
     assert shop.tasks() == tasks
 
 
+def test_a_copy_of_the_store(shop: Shop) -> None:
+    """One from before takes nothing back: the file's own version is known by its object's label,
+    and where no service uses any version, what is current is not guessed."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    store = shop.folder / ".secretkit"
+    shutil.copytree(store, shop.folder / "copy")
+    shop.bring(key="two")
+    shop.deploy()
+    shop.secretkit.ok("rotate", f"{shop.name}_key", "-", input=b"three")
+    shutil.rmtree(store)
+    (shop.folder / "copy").rename(store)
+    shop.secretkit.ok("restore", "--accept-rollback")
+    tasks = shop.tasks()
+    done = shop.deploy()
+    assert f"{shop.name}_key: v3 was made elsewhere, by " in done.err
+    assert (shop.tasks(), shop.values()) == (tasks, ["three"])
+
+    shop.services.docker("service", "rm", shop.web())
+    done = shop.deploy(code=4)
+    assert f"or `docker secret rm {shop.name}_key-v3` if it is none to deploy" in done.err
+
+
+def test_bytes_that_are_no_text(shop: Shop) -> None:
+    """Those of a variable are put into a content as docker puts them."""
+    shop.bring(key="one")
+    shop.write(
+        {"key": {"file": "./key"}},
+        configs={"conf": {"content": "a${BYTES}"}},
+        service={"configs": ["conf"]},
+    )
+    shop.deploy(BYTES="\udcff")
+    found = shop.services.docker("config", "inspect", f"{shop.name}_conf")
+    assert json.loads(found)[0]["Spec"]["Data"] == "Yf8="
+
+
 def test_another_project_has_the_name(shop: Shop) -> None:
     """Its value is never deployed as ours: neither its version of our number, nor its next one; and
     what it runs is no service of this store."""
@@ -432,7 +469,10 @@ def test_what_is_refused(shop: Shop, tmp_path: Path) -> None:
     shop.write({"key": {"file": "./nosuch"}})
     assert "cannot read ./nosuch, no such file" in shop.deploy(code=2).err
     shop.write({"key": {"environment": "NOSUCH"}})
-    assert "the variable NOSUCH is not set" in shop.deploy(code=2).err
+    done = shop.deploy(code=2)
+    assert "the variable NOSUCH is not set\nhint: " in done.err
+    done = shop.deploy(code=2, NOSUCH="")
+    assert "stack.yml:1:" in done.err and "it is empty\nhint: see what" in done.err
     shop.bring(key="one")
     shop.write({"key": {"file": "./key"}})
     done = shop.deploy(code=5, PATH=str(tmp_path))

@@ -36,7 +36,7 @@ class Content(NamedTuple):
     """How what a stack file brings compares with the versions. The content itself is not in it."""
 
     equal: frozenset[int]  # versions with this content
-    unknown: frozenset[int]  # versions whose content nobody knows here
+    unknown: frozenset[int]  # versions that may have it: nobody knows here
     last: int | None  # the last version that a stack brought and that was ever current
 
 
@@ -132,7 +132,7 @@ def choose_for(one: Known, content: Content) -> Choice:
         if number not in (*one.staged, current) and number >= (content.last or 0)
     ]
     begun = [n for n in usable if n in one.staged and n > (current or 0)]
-    unsure = content.last is None and content.unknown and current not in content.unknown
+    unsure = content.unknown - {current}
     if current is not None and (since or current in usable):
         after = current
         if since and current < max(since):
@@ -147,9 +147,10 @@ def choose_for(one: Known, content: Content) -> Choice:
         after = max(begun)  # an earlier deploy made it, and did not come to its end
     elif current is not None and unsure:
         after = current
+        rotate = "config rotate" if one.kind == "config" else "rotate"
         warning = (
-            f"whether its content has changed since v{min(content.unknown)} is not known: v{after}"
-            " stays"
+            f"whether its content has changed since v{min(unsure)} is not known: v{after} stays;"
+            f" `secretkit {rotate} {one.name} FILE` takes that of its file"
         )
     else:
         after = max((*one.numbers, *one.objects)) + 1
@@ -174,21 +175,29 @@ def _current(one: Known) -> tuple[int | None, str]:
         return (next(iter(sole)) if len(sole) == 1 else None), ""
     elsewhere = [
         number
-        for number in one.used
+        for number, found in one.objects.items()
         if number > one.current
         and (
             number not in one.numbers  # the store is a copy of before it
-            or one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
+            or found.labels.get(objects.STORE, one.store_id) != one.store_id
         )
     ]
-    if elsewhere:
-        number = max(elsewhere)
-        theirs = one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
-        if theirs and one.objects.keys().isdisjoint({*one.numbers} - one.foreign.keys()):
-            raise _conflict(one, number)  # no version in common: another secret of the same name
-        by = one.objects[number].labels.get(objects.BY, "somebody")
-        return number, f"v{number} was made elsewhere, by {by}, and services use it: it stays"
-    return one.current, ""
+    if not elsewhere or (one.used and one.used.isdisjoint(elsewhere)):
+        return one.current, ""
+    number = max(one.used.intersection(elsewhere) or elsewhere)
+    theirs = one.objects[number].labels.get(objects.STORE, one.store_id) != one.store_id
+    if theirs and one.objects.keys().isdisjoint({*one.numbers} - one.foreign.keys()):
+        raise _conflict(one, number)  # no version in common: another secret of the same name
+    by = one.objects[number].labels.get(objects.BY, "somebody")
+    made = f"v{number} was made elsewhere, by {by}"
+    if not one.used:
+        raise ConflictError(
+            f"which version of {one.kind} {one.name} is current is not known here: {made}, and no"
+            " service uses any",
+            hint=f"deploy where v{number} was made, or `docker {one.kind} rm"
+            f" {one.objects[number].name}` if it is none to deploy",
+        )
+    return number, f"{made}, and services use it: it stays"
 
 
 def _conflict(one: Known, number: int) -> ConflictError:

@@ -16,6 +16,7 @@ from ... import naming
 from ...engines.protocol import Engine, EngineObject, Kind, Service
 from ...errors import (
     ConflictError,
+    InvalidValueError,
     NotFoundError,
     ProjectNotFoundError,
     RotationInProgressError,
@@ -197,22 +198,24 @@ class Deployment:
         last = max(brought, default=None)
         mine = versions.fingerprint(name, content)
         equal, unknown = set(), set()
-        for number in known.numbers:
+        there = {*known.numbers, *known.objects}
+        for number in there:
             if number < (last or 0) and number != known.current:
                 continue
-            try:
-                same = versions.content(name, number) == content
-            except UnknownValueError:
-                unknown.add(number)
-                continue
-            one = known.objects.get(number)
+            found = known.objects.get(number)
+            label = found.labels.get(objects.FINGERPRINT, "") if found else ""
             # An object that somebody else made under the number of a version of ours is theirs.
-            if same and not (
-                one and objects.is_other(one.labels.get(objects.FINGERPRINT, ""), mine)
-            ):
-                equal.add(number)
-        if last is None:  # it may have been pruned
-            unknown |= {*range(1, max(known.numbers))} - {*known.numbers}
+            if objects.is_other(label, mine):
+                continue
+            try:
+                # What a copy of the store does not know, an object's label may still tell.
+                if label == mine or versions.content(name, number) == content:
+                    equal.add(number)
+            except (UnknownValueError, NotFoundError):
+                unknown.add(number)
+        # Those that are gone: all where `last` may be among them, else what a copy does not know.
+        since = 1 if last is None else max(known.numbers) + 1
+        unknown |= {*range(since, max(there))} - there
         return Content(frozenset(equal), frozenset(unknown), last)
 
     @property
@@ -402,7 +405,13 @@ def _content(one: Resolved, variables: Mapping[str, str]) -> bytes:
     assert one.source is not None  # noqa: S101 - it is given
     limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
     content = _read(one, one.source, variables, limit)
-    naming.check_value(one.name, content, limit)
+    try:
+        naming.check_value(one.name, content, limit)
+    except InvalidValueError as error:
+        raise UsageError(
+            f"{one.definition.place}: {error}",
+            hint=error.hint or f"see what its {one.definition.origin} has",
+        ) from None
     return content
 
 
@@ -410,10 +419,13 @@ def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: in
     place = one.definition.place
     if source.variable is not None:
         if source.variable not in variables:
-            raise UsageError(f"{place}: the variable {source.variable} is not set")
+            raise UsageError(
+                f"{place}: the variable {source.variable} is not set",
+                hint="set it, or name a file that does: --env-file FILE",
+            )
         return os.fsencode(variables[source.variable])
     if source.content is not None:
-        return source.content.encode()
+        return source.content.encode(errors="surrogateescape")  # a variable may be any bytes
     assert source.path is not None  # noqa: S101 - exactly one is given
     try:
         with open(source.path, "rb") as file:  # noqa: PTH123 - links as the kernel has them
