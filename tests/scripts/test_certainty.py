@@ -218,6 +218,7 @@ def test_the_remedy_of_the_commonest_default_names_both_keys() -> None:
         "read X < /run/secrets/a\nexec app": "fails if no newline ends it",
         f"echo port: {A} > /app/a.yaml\nexec app": '8080 becomes "8080"',
         f"echo {A} > /app/a\nexec app": "mode 0400",
+        f"echo p={A} > /app/a.js\nexec app": '8080 becomes "8080"',
         f'sed -i "s/@X@/{A}/" /app/a\nexec app': "sed without g",
         f'echo "$HOST {A}" > /app/a\nexec app': "HOST must be set",
         f"b={A}\nexec app": "b is not exported",
@@ -247,6 +248,12 @@ def test_a_file_that_is_jinjas_itself_is_written_as_it_is() -> None:
     """Its template has another name: the shim would take `{{ … }}` in it for its own."""
     made = convert("e.sh", f"echo '{{{{ x }}}}' {A} > /app/t.j2\nexec app")
     assert made.templates == {"t.j2.tmpl": "{{ x }} <<a>>\n"}
+
+
+def test_a_filter_is_jinjas() -> None:
+    """`secrets["a"]|base64d`: in the brackets is a name."""
+    made = convert("e.sh", 'echo "$HOST $(base64 -d /run/secrets/a)" > /app/f\nexec app')
+    assert made.templates == {"f.j2": '{{ env.HOST }} {{ secrets["a"]|base64d }}\n'}
 
 
 def test_texts_that_follow_each_other_are_one_for_sed() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 
 from .conversion import Conversion
 from .files import Files
 from .templates import Inherited, Rendering, Replacement, Secret, Unclear, template
 
-_TYPED = (".yaml", ".yml", ".json", ".toml")  # formats that tell 8080 from "8080"
+# Formats in which a value that stands alone gets quotes; some tell 8080 from "8080".
+_QUOTING = (
+    ".yaml", ".yml", ".json", ".toml", ".py", ".php", ".js", ".mjs", ".cjs", ".sh", ".bash", ".env",
+    ".cnf", ".netrc", "nginx.conf", "haproxy.cfg", "httpd.conf", "apache2.conf", "redis.conf",
+)  # fmt: skip
 
 
 def finish(made: Conversion, files: Files) -> None:
@@ -61,11 +64,11 @@ def _differences(made: Conversion, one: Rendering) -> None:
             f"only the program's user may read {one.destination}, which is made with mode 0400",
             'mode = "0444" if another user of the container has to read it',
         )
-    if posixpath.splitext(one.destination)[1] in _TYPED and _is_bare(one):
+    if one.destination.lower().endswith(_QUOTING) and _is_bare(one):
         made.note(
             one.line,
-            f'a value in {one.destination} is a text: 8080 becomes "8080"',
-            "write a number that is no secret into the template",
+            f'a value in {one.destination} gets quotes where it has none: 8080 becomes "8080"',
+            "it matters for a number: one that is no secret can be in the template",
         )
     names = [piece.name for piece in one.content or () if isinstance(piece, Inherited)]
     if names:

@@ -91,7 +91,8 @@ def template(rendering: Rendering) -> tuple[str, str]:
 
 def _in_jinja(piece: Piece) -> str:
     if isinstance(piece, Secret):
-        return f'{{{{ secrets["{piece.name}"]{piece.filters} }}}}'
+        name, bar, filters = piece.name.partition("|")
+        return f'{{{{ secrets["{name}"]{bar}{filters}{piece.filters} }}}}'
     return f"{{{{ env.{piece.name} }}}}" if isinstance(piece, Inherited) else piece
 
 
