@@ -21,7 +21,7 @@ from ..errors import (
     VersionNotFoundError,
 )
 from . import journal, objects
-from .versions import ENGINE, Versions
+from .versions import ENGINE, Versions, brought
 
 # A task in one of these has ended (swarmkit, api/types.proto: everything after RUNNING).
 _ENDED = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
@@ -317,14 +317,15 @@ def prune(
 ) -> Pruned:
     """Destroys versions that are neither current, nor of the newest `keep`, nor needed by anybody.
 
-    Needed is what a service refers to, would roll back to, or has a task on. The object goes
+    Needed is what a service refers to, would roll back to, or has a task on, and the last version
+    that a stack brought: without it nobody can tell whether its file has changed. The object goes
     first, then our record. With `dry_run` nothing is destroyed. Raises RotationInProgressError.
     """
     if keep < 1:
         raise UsageError(f"prune keeps at least one version, not {keep}")
     _check_quiet(versions, engine, name)
     current, numbers = versions.current(name), versions.numbers(name)
-    beyond = versions.beyond(name, keep)
+    beyond, last = versions.beyond(name, keep), brought(versions, name)
     found = objects.versions_of(engine, versions.kind, name)
     holders = _holders(engine)
     destroyed, kept = [], []
@@ -336,6 +337,8 @@ def prune(
             why = "it is the current one"
         elif number not in beyond:
             why = f"it is among the newest {keep}"
+        elif number == last:
+            why = "`stack deploy` compares its file with it"
         elif one is None:
             why = ""
         elif not objects.is_ours(one):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Action = Literal["rotate", "rollback", "adopt"]
 GIVEN = "given"  # the source of a content that somebody gave
 ENGINE = "engine"  # of a version that was found in an engine
+STACK = "stack "  # what those of contents that a stack brought begin with
 
 
 class Versions(Protocol):
@@ -87,6 +88,13 @@ class Versions(Protocol):
     def fingerprint(self, name: str, content: bytes) -> str:
         """`<key>:<hash>`, which is compared by objects.is_other."""
         ...
+
+
+def brought(versions: Versions, name: str) -> int | None:
+    """The last version that a stack brought, of those that were ever current."""
+    staged, sources = versions.staged(name), versions.sources(name).items()
+    found = (n for n, said in sources if said.startswith(STACK) and n not in staged)
+    return max(found, default=None)
 
 
 class StoreVersions:

@@ -343,6 +343,24 @@ def test_a_copy_of_the_store(shop: Shop) -> None:
     assert f"or `docker secret rm {shop.name}_key-v3` if it is none to deploy" in done.err
 
 
+def test_a_prune_between(shop: Shop) -> None:
+    """It keeps what tells whether the file has changed: a rotation stays, a change is deployed."""
+    shop.bring(key="one")
+    shop.write({"key": {"file": "./key"}})
+    shop.deploy()
+    name = f"{shop.name}_key"
+    for value in (b"two", b"three"):
+        shop.secretkit.ok("rotate", name, "-", input=value)
+    done = shop.secretkit.ok("prune", name, "--keep", "1")
+    assert f"kept {name} v1: `stack deploy` compares its file with it" in done.err
+    assert "not known" not in shop.deploy().err
+    assert shop.values() == ["three"]
+    shop.bring(key="four")
+    shop.deploy()
+    assert (shop.values(), shop.current()) == (["four"], 4)
+    assert f"kept {name} v1" not in shop.secretkit.ok("prune", name, "--keep", "1").err
+
+
 def test_bytes_that_are_no_text(shop: Shop) -> None:
     """Those of a variable are put into a content as docker puts them."""
     shop.bring(key="one")

@@ -28,7 +28,7 @@ from ...rotation import objects, usage
 from ...rotation.converge import converge, now
 from ...rotation.travel import Arrival, Clock
 from ...rotation.types import OnEvent
-from ...rotation.versions import ConfigVersions, StoreVersions, Versions
+from ...rotation.versions import STACK, ConfigVersions, StoreVersions, Versions, brought
 from ...store import Store
 from ..findings import Finding
 from . import choice as choosing
@@ -39,7 +39,6 @@ from .resolve import Names, Resolution, Resolved, Source, check_stack_name, reso
 from .rewrite import Given, rewrite
 
 NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
-_SOURCE = "stack "  # what versions that a stack brings say of where they come from begins with
 _ROUNDS = 5  # times that docker deploys, where other versions become current meanwhile
 Key = tuple[Kind, str]
 
@@ -193,9 +192,7 @@ class Deployment:
         content = self._contents[known.kind, name]
         if not known.numbers:
             return Content(frozenset(), frozenset(known.objects), None)
-        staged, sources = versions.staged(name), versions.sources(name).items()
-        brought = (n for n, said in sources if said.startswith(_SOURCE) and n not in staged)
-        last = max(brought, default=None)
+        last = brought(versions, name)
         mine = versions.fingerprint(name, content)
         equal, unknown = set(), set()
         there = {*known.numbers, *known.objects}
@@ -221,7 +218,7 @@ class Deployment:
     @property
     def _source(self) -> str:
         """What versions that this stack brings say of where they come from."""
-        return f"{_SOURCE}{self.name}"
+        return f"{STACK}{self.name}"
 
     def _users(self, resolution: Resolution) -> dict[Key, tuple[str, ...]]:
         called = {(one.definition.kind, one.definition.key): one for one in resolution.definitions}
