@@ -151,11 +151,15 @@ def _folder(path: str) -> str:
 
 def _tell(app: App, recipe: Recipe) -> None:
     """What a user of the image would not expect."""
+    from ..delivery.bake.recipe import NO_PLACE
+
     image = recipe.image
     app.out.say(f"Python {recipe.python.version} is {recipe.python.path}")
     for step in recipe.steps:
         if step.link:
             app.out.say(f"{step.link[0]} is a link to {step.link[1]}, in memory")
+    for name in recipe.without_place:
+        app.out.warn(f"<<{name}>>: {NO_PLACE}")
     if image.onbuild:
         app.out.warn(f"ONBUILD of {image.name} runs in this build, and is gone from what it makes")
 

@@ -67,6 +67,16 @@ def facts(
     )
 
 
+def test_the_plan_has_all_that_is_asked_for() -> None:
+    """Also what [entrypoint] says, and an argument without a place in the command."""
+    given = facts(
+        {"Cmd": ["app"]}, options=["--arg", "a", "--allow-argv"], table={"env": {"A": "b"}}
+    )
+    lines = dict(plan(given))
+    assert json.loads(lines["entrypoint.json"]) == {"env": {"A": "b"}}
+    assert "no container starts" in lines["<<a>>"]
+
+
 def rules(given: Facts) -> list[str]:
     """The rules that were broken."""
     return [one.rule for one in findings_of_image(given)]

@@ -282,6 +282,13 @@ def test_an_option_goes_before_the_project() -> None:
         recipe(table=table)
 
 
+def test_an_argument_has_a_place() -> None:
+    """What --arg names stands in ENTRYPOINT or CMD, behind the program; else that is told."""
+    words = ("--arg", "a", "--arg", "b", "--allow-argv")
+    config = {"Entrypoint": ["<<a>>", "--x=<<b>>"], "Cmd": ["<<c>>"]}
+    assert recipe(*words, config=config, table={"arg": ["c", "d"]}).without_place == ["a", "d"]
+
+
 def test_only_templates_get_into_the_context(tmp_path: Path) -> None:
     """Files of the project: not the store's, not the dev folder's, not from outside."""
     project = tmp_path / "project"

@@ -9,7 +9,7 @@ from secretkit.delivery.lint.names import credentials, is_plain, is_secret
 SECRETS = """
 POSTGRES_PASSWORD apiKey github-token MYSQL_PWD PGPASSWORD AWS_SECRET_ACCESS_KEY SECRET_KEY_BASE
 DB_PASS RABBITMQ_ERLANG_COOKIE clientSecret JWT_SECRET_1 APP_KEY DJANGO_SECRET_KEY
-private_key password
+private_key password DB_ENC_KEY AIRFLOW__CORE__FERNET_KEY
 """
 OTHERS = """
 GPG_KEY PASSWORD_FILE PWD OLDPWD AWS_ACCESS_KEY_ID NEXT_PUBLIC_API_KEY COMPASS MAX_TOKENS TOKEN_TTL
@@ -66,6 +66,19 @@ def test_no_value_in_the_open(value: str) -> None:
         ("mysql -p -e x; redis-cli -a $X ping; redis-cli -p 6379; docker run -p 80:80 x", []),
         ('redis-cli -a "$$(cat /x)" ping; mysql -p"$P"; docker login -p $X; mysql --port 1', []),
         ("curl -u admin:abc https://example.org", [0]),
+        ("htpasswd -bc /etc/x me abc; htpasswd -b -n me abc; htpasswd -nbB me abc", [0, 28, 51]),
+        ("htpasswd -bn me $P > x; htpasswd -c /x me; htpasswd -bc /x me $(cat y)", []),
+        ("echo 'a a/root_password password abc' | debconf-set-selections", [9]),
+        (
+            "keytool -storepass abc; keytool -cacerts -storepass changeit; openssl -passout pass:a",
+            [7, 69],
+        ),
+        ("keytool -storepass $X; openssl req -passin pass:$X -passout file:/x", []),
+        (
+            f"a {'ghp_' + 36 * 'a'}; {'glpat-' + 20 * 'b'}; ghp_short; sk-learn; npm_config_x",
+            [2, 44],
+        ),
+        ("https://hooks.slack.com/services/T0/B0/abc", [8]),
         ("x && curl -fsSLu 'admin:abc' https://a; curl --user=a:bc b", [5, 40]),
         (
             "curl -u admin:$PW a; curl -u admin a:b; curl -fu $U:$P a; curl a; docker run -u 1:1 b",

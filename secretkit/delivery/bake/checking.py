@@ -17,7 +17,7 @@ from ..shim import LAUNCHER
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
 from .options import entries
-from .recipe import ALL, Recipe, Wish
+from .recipe import ALL, NO_PLACE, Recipe, Wish
 
 _ROOT = re.compile(r"^[^#\n]*?\b(gosu|su-exec|setpriv|runuser|chown|chroot)\s", re.MULTILINE)
 _ASKS_USER = re.compile(r"\bid\s+-u\b|\$\{?E?UID\b")
@@ -101,7 +101,7 @@ def _starts(facts: Facts) -> Iterator[Finding]:
         yield _finding(
             facts,
             "entrypoint-shell-form",
-            f"ENTRYPOINT is in shell form{stays}; CMD and arguments of docker run are ignored",
+            f"ENTRYPOINT starts a shell{stays}; CMD and arguments of docker run are ignored",
             "write it as a list, or at least put exec in front of the program",
         )
     text = shell_form(image.cmd)
@@ -109,7 +109,7 @@ def _starts(facts: Facts) -> Iterator[Finding]:
         yield _finding(
             facts,
             "cmd-shell-form",
-            f"CMD is in shell form: {image.cmd[0]} may stay PID 1, as dash does",
+            f"CMD starts a shell: {image.cmd[0]} may stay PID 1, as dash does",
             "write it as a list, or put exec in front of the program",
         )
     if image.onbuild:
@@ -268,6 +268,9 @@ def plan(facts: Facts) -> list[tuple[str, str]]:
     ]
     if facts.shim.all_by_default:
         lines.append(("secrets", ALL))
+    if recipe.table:
+        lines.append(("entrypoint.json", json.dumps(recipe.table, ensure_ascii=False)))
+    lines += [(f"<<{name}>>", NO_PLACE) for name in recipe.without_place]
     lines += [("template", f"{name}, copied from the project") for name in recipe.templates]
     for step in recipe.steps:
         if step.moved:

@@ -30,6 +30,8 @@ MEMORY = "/dev/shm"  # noqa: S108 - in the image
 LARGEST = 1 << 20  # bytes of a template, as the shim takes it
 # What docker reads, or puts there, when a container starts.
 _DOCKERS = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+# What is not said of an argument: it may come with the command of a container.
+NO_PLACE = "neither ENTRYPOINT nor CMD has it: no container starts whose command has not"
 # What is not expected of a shim that is told nothing.
 ALL = "nothing says which go where: all become variables of the environment"
 Look = Callable[[str], "Found | None"]  # what a path in the image leads to
@@ -73,6 +75,17 @@ class Recipe(NamedTuple):
     def start(self) -> tuple[str, ...]:
         """What starts the shim."""
         return (self.python.path, "-ISB", f"{SHIM}/{LAUNCHER}")
+
+    @property
+    def without_place(self) -> list[str]:
+        """The secrets of --arg that stand in no argument of ENTRYPOINT and CMD."""
+        names = [one.argument for one in self.options if one.name == "--arg" and one.argument]
+        words = [*self.image.entrypoint, *self.image.cmd][1:]
+        return [
+            name
+            for name in (*names, *self.table.get("arg", ()))
+            if not any(f"<<{name}>>" in word for word in words)
+        ]
 
     @property
     def entrypoint(self) -> tuple[str, ...]:

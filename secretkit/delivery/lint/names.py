@@ -16,7 +16,7 @@ _LAST = {
 }  # fmt: skip
 _BEFORE_KEY = {
     "api", "private", "secret", "signing", "encryption", "master", "auth", "jwt", "session",
-    "account", "app", "cookie", "hmac", "deploy", "ssh",
+    "account", "app", "cookie", "hmac", "deploy", "ssh", "enc", "fernet",
 }  # fmt: skip
 _HARMLESS = {"public", "publishable", "pub"}
 # Switches such as MYSQL_RANDOM_ROOT_PASSWORD=yes, and what says that it stands for nothing.
@@ -48,6 +48,20 @@ _SHORT = re.compile(
     r"""\b(?:(?:mysql|mariadb)[\w-]*\b[^;&|\n]{0,200}?\s-p"""
     r"""|(?:redis-cli\b[^;&|\n]{0,200}?\s-a|(?:docker|podman)\s+login\b[^;&|\n]{0,200}?\s-p"""
     r"""|sshpass\s+-p)\s*)["']?(?P<value>[^\s"'|&;<>()]+)"""
+)
+# Other programs with a place of their own for one. changeit is that of Java's own certificates.
+_OTHERS = re.compile(
+    r"""(?:\bhtpasswd\s+(?:-\S+\s+)*?-\w*b\w*\s+(?:-\S+\s+)*(?:[^\s;&|]+\s+){1,2}"""
+    r"""|/[\w-]*password(?:_again)?\s+password\s+"""  # debconf-set-selections
+    r"""|\s-(?:\w+store|store|key|new)pass\s+(?!changeit\b)"""  # keytool
+    r"""|\s-pass(?:in|out)?\s+pass:)["']?(?P<value>[^\s"'|&;<>()]+)"""  # openssl
+)
+# Tokens that say themselves what they are.
+_TOKEN = re.compile(
+    r"(?<![\w-])(?P<value>gh[oprsu]_[A-Za-z0-9]{36}|github_pat_\w{22}|glpat-[\w-]{20}"
+    r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{8}|xox[abeprs]-[\w-]{10}|[rs]k_live_\w{16}"
+    r"|sk-(?:ant|or|proj)-[\w-]{20}|hooks\.slack\.com/services/T\w+/B\w+/\w+"
+    r"|-----BEGIN (?:[A-Z]+ ){0,2}PRIVATE KEY)"
 )
 _URL = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@\"'$<>{}]*:(?P<value>[^\s/@\"'<>{}]+)@",
@@ -90,7 +104,7 @@ def credentials(text: str) -> Iterator[int]:
         for found in pattern.finditer(text):
             if is_secret(found["name"]) and is_plain(found["value"]):
                 yield found.start()
-    for pattern in (_URL, _LOGIN, _HEADER, _USER, _SHORT):
+    for pattern in (_URL, _LOGIN, _HEADER, _USER, _SHORT, _OTHERS, _TOKEN):
         for found in pattern.finditer(text):
             if is_plain(found["value"]):
                 yield found.start()
