@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -104,6 +105,7 @@ SCRIPTS = {
     f"set -o allexport\nA={A}\nset +o allexport\nB={A}\nexec app": Becomes(
         (), {"env": {"A": "a"}}, command=APP
     ),
+    f"#!/bin/sh -ea\nX={A}\nexec app": Becomes((), {"env": {"X": "a"}}, command=APP),
     f"if x; then set -a; fi\nX={A}\nexec app": Becomes((1, 2), command=APP),
     f"X={A}\ndeclare +x X\nexec app": Becomes((2,), command=APP),
     f"export X={A}\nX+=b\nexec app": Becomes((2,), command=APP),
@@ -222,6 +224,9 @@ def test_the_remedy_of_the_commonest_default_names_both_keys() -> None:
         f'sed -i "s/@X@/{A}/" /app/a\nexec app': "sed without g",
         f'echo "$HOST {A}" > /app/a\nexec app': "HOST must be set",
         f"b={A}\nexec app": "b is not exported",
+        f"export X={A}\nunset X\nexec app": "X is not unset",
+        'echo "p=$PORT" > /app/a.js\nexec app': '8080 becomes "8080"',
+        "set -a\nf() { :; }\nf\nexec app": "exports the function",
         'export X="$(cat "$X_FILE")"\nexec app': "with it X_FILE goes",
         'for f in /run/secrets/*; do\nn=$(basename "$f" | tr a-z- A-Z_)\n'
         'export "$n=$(cat "$f")"\ndone\nexec app': "env_all makes _ of each",
@@ -248,6 +253,17 @@ def test_a_file_that_is_jinjas_itself_is_written_as_it_is() -> None:
     """Its template has another name: the shim would take `{{ … }}` in it for its own."""
     made = convert("e.sh", f"echo '{{{{ x }}}}' {A} > /app/t.j2\nexec app")
     assert made.templates == {"t.j2.tmpl": "{{ x }} <<a>>\n"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize("sign", ["<<E", "<<-E", "<<'E'"])
+def test_a_here_document_ends_where_the_shells_does(shell: str, sign: str, tmp_path: Path) -> None:
+    """A line that a backslash continues is one with the next, also if that is the delimiter."""
+    path = tmp_path / "f"
+    text = f"cat > {path} {sign}\n\ta\\\nE\n\tb\\\\\nE\n"
+    subprocess.run([shell, "-c", text], capture_output=True, check=False)
+    made = convert("e.sh", text)
+    assert path.read_text() == "".join(made.templates.values())
 
 
 def test_a_filter_is_jinjas() -> None:

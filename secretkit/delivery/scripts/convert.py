@@ -12,6 +12,7 @@ from .reading import ScriptError, read
 from .translator import Translator
 
 _DASH = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+)?(?:da|a)?sh\b")
+_EXPORTS = re.compile(r"#!.*\s-\w*a")
 _BASH = {"[[", "declare", "typeset", "source", "let"}
 
 
@@ -25,7 +26,7 @@ def convert(path: str, text: str) -> Conversion:
         raise UsageError(f"cannot convert {path}, {what}", hint="name the script of ENTRYPOINT")
     try:
         commands = read(text)
-        made = Translator(path, commands).script()
+        made = Translator(path, commands, exports=bool(_EXPORTS.match(text))).script()
     except ScriptError as error:
         raise UsageError(
             f"cannot convert {path}:{error.line}, {error.reason}", hint="see what `sh -n` says"

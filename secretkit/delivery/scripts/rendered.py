@@ -6,7 +6,7 @@ import re
 
 from .conversion import Conversion
 from .files import Files
-from .templates import Inherited, Rendering, Replacement, Secret, Unclear, template
+from .templates import Inherited, Rendering, Replacement, Unclear, template
 
 # Formats in which a value that stands alone gets quotes; some tell 8080 from "8080".
 _QUOTING = (
@@ -86,4 +86,4 @@ def _is_bare(one: Rendering) -> bool:
     whole = "".join(piece if isinstance(piece, str) else "\0" for piece in one.content)
     values = [piece for piece in one.content if not isinstance(piece, str)]
     quoted = len(re.findall("([\"'])\0(?=\\1)", whole))
-    return any(isinstance(piece, Secret) for piece in values) and quoted < len(values)
+    return quoted < len(values)

@@ -44,12 +44,13 @@ _MOST = 20_000  # commands, with those of functions each time that they are call
 class Translator:
     """A walk through one script."""
 
-    def __init__(self, path: str, commands: tuple[Command, ...]) -> None:
+    def __init__(self, path: str, commands: tuple[Command, ...], *, exports: bool = False) -> None:
         self.commands_of_script = commands
         self.made = Conversion(path)
         self.values = Values()
         self.files = Files(self.values)
         self.variables = Variables(self.made, self.values, self.files)
+        self.variables.all_exported = exports
         self.defined: dict[str, Block] = {}  # all functions, wherever
         self.functions: dict[str, Block | None] = {}  # as of here; None: defined twice
         self.calling: list[str] = []
@@ -142,6 +143,9 @@ class Translator:
         elif command.redirects:
             raise Unclear
         elif command.kind == "function":
+            if self.variables.all_exported is not False:
+                message = f"bash exports the function {command.name} to programs after set -a"
+                self.made.note(command.line, message, "it matters for a program that is bash")
             self.functions[command.name] = None if command.name in self.functions else command
         elif command.kind == "{":
             self.commands(command.body, last=last)

@@ -142,6 +142,8 @@ class Variables:
             values.forget(name, word.line)
             values.texts[name] = ""
             values.exported.pop(name, None)
+            message = f"{name} is not unset, if the container has a variable of this name"
+            self.made.note(word.line, message, "leave it out of the container's environment")
         elif not name.endswith("_FILE") or name.removesuffix("_FILE") not in values.expanding:
             raise Unclear
 

@@ -221,14 +221,17 @@ class Words:
             self.refuse("a here-document without content")
         start = stop = self.skips.get(end, end + 1)
         lines: list[str] = []
+        goes_on = False  # the line before ends in a backslash
         while stop < len(self.text):
             after = self.text.find("\n", stop) + 1 or len(self.text)
             row = self.text[stop:after]
             stop = after
-            row = row.lstrip("\t") if tabs else row
-            if row.rstrip("\n") == delimiter:
+            row = row.lstrip("\t") if tabs and not goes_on else row
+            if row.rstrip("\n") == delimiter and not goes_on:
                 break
             lines.append(row)
+            bare = row.rstrip("\n")
+            goes_on = not literal and (len(bare) - len(bare.rstrip("\\"))) % 2 == 1
         self.skips[end] = stop
         first = self.line_at(start)
         content = "".join(lines)
