@@ -176,14 +176,24 @@ class Images:
                 "LogConfig": {"Type": "json-file"},
             },
         }
+        made: list[str] = []
+
+        def make() -> None:
+            made.append(self._engine.post("/containers/create", body)["Id"])
+
+        def remove() -> None:
+            while made:
+                self._engine.delete(f"/containers/{made.pop()}?v=1&force=1")
+
         with ThreadPoolExecutor(1) as thread:
-            made = thread.submit(self._engine.post, "/containers/create", body)
             try:
-                yield made.result()["Id"]
+                try:
+                    thread.submit(make).result()
+                    yield made[0]
+                finally:
+                    thread.submit(remove).result()
             finally:
-                if made.exception() is None:
-                    path = f"/containers/{made.result()['Id']}?v=1&force=1"
-                    thread.submit(self._engine.delete, path).result()
+                thread.submit(remove)  # again, if an interrupt has stopped the first
 
 
 class Files:

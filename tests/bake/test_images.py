@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,30 @@ def test_an_interrupt_leaves_no_container(
     with pytest.raises(KeyboardInterrupt), images.files(engine.image):
         time.sleep(PATIENCE)
     assert engine.docker("ps", "--all", "--quiet") == before
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupt_as_the_engine_is_asked(
+    number: int, engine: Engine, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes as the making, or the removal, is handed to the thread, and does not undo that."""
+    calls = []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **options: Any) -> Any:
+            calls.append(arguments)
+            if number == 2 == len(calls):
+                raise KeyboardInterrupt
+            future = super().submit(*arguments, **options)
+            if number == len(calls):
+                raise KeyboardInterrupt
+            return future
+
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt), images.files(engine.image):
+        assert left(engine)
+    assert calls
+    assert left(engine) == ""
 
 
 def test_a_program_that_does_not_end(
