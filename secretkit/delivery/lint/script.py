@@ -174,7 +174,7 @@ class _Check:
                 "sed-secret",
                 command.line,
                 "sed changes a value that has & \\ / or a newline, or runs what is in it",
-                "let the shim render the file: secretkit shim convert shows how",
+                "let the shim render the file, from a template with <<…>>",
             )
 
     def arguments(self, command: Simple) -> Iterator[Finding]:
