@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..engines.protocol import Engine, Service, Task
+from ..engines.spec import may_end
 from .travel import Arrival, Clock, Patience, Traveller, Way
 from .types import Event, OnEvent
 from .verify import Goal, Look, counted
@@ -115,7 +116,7 @@ def _there_already(
     for service in same:
         mine = [task for task in tasks if task.service_id == service.id]
         on_goal = [task for task in mine if task.id in current]
-        look = counted(service, mine, on_goal)
+        look = counted(service, mine, on_goal, may_end=may_end(service.spec))
         is_well = all(task in on_goal and task.state == "running" for task in mine if task.wanted)
         if service.is_job or (is_well and look.ready == look.wanted):
             arrivals[service.id] = Arrival(look.ready, 0.0)

@@ -63,6 +63,7 @@ class Verifying:
         self._failed: dict[str, int | str] = {}  # tasks that failed before, with slot or node
         self._excused: frozenset[str] = frozenset()  # those that may have lacked another service
         self._hoped_since: float | None = None
+        self._ran = False  # whether a task of before was stopped, and did not end
 
     def hope(self, now: float) -> None:
         """Another service has arrived, which may be what this one's tasks lacked."""
@@ -74,9 +75,16 @@ class Verifying:
         # Another secret's rotation, or a restart, leaves tasks too: only those of this one count.
         recent = [task for task in on_goal if task.updated >= self._goal.since]
         self.posted = self.posted or bool(recent)
-        look = counted(service, tasks, on_goal)
+        # One whose tasks ran on until they were replaced is not there to come to an end.
+        self._ran |= self._goal.is_next and any(
+            task.state == "running"
+            or (task.state == "shutdown" and task.updated >= self._goal.since)
+            for task in tasks
+            if not self._goal.is_met(task)
+        )
+        may_end = specs.may_end(service.spec) and not self._ran
+        look = counted(service, tasks, on_goal, may_end=may_end)
         self._note_moves(service, tasks, now)
-        may_end = specs.may_end(service.spec)
         bad = [task for task in recent if task.state in _BAD and not (may_end and _is_done(task))]
         why = _last_words(bad) if bad else ""
         if service.is_job:
@@ -191,13 +199,18 @@ def _others(tasks: Sequence[Task], goal: Goal) -> list[Task]:
     return [task for task in tasks if task.wanted and not goal.is_met(task)]
 
 
-def counted(service: Service, tasks: Sequence[Task], on_goal: Sequence[Task]) -> Look:
-    """How many tasks there are; `on_goal` are those of them that are as they are wanted."""
+def counted(
+    service: Service, tasks: Sequence[Task], on_goal: Sequence[Task], *, may_end: bool
+) -> Look:
+    """How many tasks there are; `on_goal` are those of them that are as they are wanted.
+
+    If they `may_end`, those that ended by themselves, with status 0, count as ready.
+    """
     live = [task for task in tasks if task.wanted]
     ready = [task for task in on_goal if task.wanted and task.state == "running"]
     running = [task for task in live if task.state == "running"]
     done: set[int | str] = set()
-    if specs.may_end(service.spec):
+    if may_end:
         done = {_slot(task) for task in on_goal if _is_done(task)} - {_slot(task) for task in live}
     if service.replicas is not None and not service.is_job:
         wanted = service.replicas

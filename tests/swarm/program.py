@@ -1,11 +1,11 @@
 """What the services run: a program that reads its password once, as it starts, as legacy ones do.
 
 It needs Python's standard library alone, and travels to the containers as text. What the password
-begins with says how it is taken: `crash` ends the program at once, `late` some time after it became
-healthy, `sick` lets it run without ever becoming healthy. An argument may say more: with `picky`
-any password but `one` ends it; with `serve` it answers TCP connections on port 8000 with its host's
-name and the password. Then SIGTERM ends it after a while in which it still answers, because a
-client may have asked for its address just before.
+begins with says how it is taken: `crash` ends the program at once, `end` with status 0, `late` some
+time after it became healthy, `sick` lets it run without ever becoming healthy. An argument may say
+more: with `picky` any password but `one` ends it; with `serve` it answers TCP connections on port
+8000 with its host's name and the password. Then SIGTERM ends it after a while in which it still
+answers, because a client may have asked for its address just before.
 """
 
 import os
@@ -43,6 +43,8 @@ with open(sys.argv[1], "rb") as file:  # noqa: PTH123
     value = file.read()
 if value.startswith(b"crash") or (sys.argv[2:] == ["picky"] and value != b"one"):
     sys.exit(1)
+if value.startswith(b"end"):
+    sys.exit(0)
 if value.startswith(b"sick"):
     time.sleep(3600)
 if sys.argv[2:] == ["serve"]:

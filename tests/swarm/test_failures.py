@@ -43,6 +43,17 @@ def test_a_bad_value_is_taken_back(
     assert services.journals() == []
 
 
+@pytest.mark.parametrize("options", [PAUSING, PAUSING[:2]], ids=["stop-first", "start-first"])
+def test_a_program_that_ends_is_no_job_that_is_done(
+    secretkit: Program, services: Services, options: tuple[str, ...]
+) -> None:
+    """What ran on with the previous value, and ends with status 0 with the next, has failed."""
+    web = services.create("web", *WATCHED, *options, "--restart-condition", "on-failure")
+    done = secretkit("rotate", services.secret, "-", input=b"end")
+    assert done.code == 6, done.err
+    assert services.values(web) == ["one"]
+
+
 def test_all_services_go_back_when_one_fails(secretkit: Program, services: Services) -> None:
     """Five services, of which the third takes the value badly: all five end on the previous one."""
     names = [services.create(f"{letter}", wait=False) for letter in "abde"]
