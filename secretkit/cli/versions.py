@@ -97,22 +97,24 @@ def _other_half(name: str, generator: str | None) -> str | None:
 def prune(app: App, names: tuple[str, ...], keep: int, dry_run: bool) -> None:
     """Destroy versions beyond the newest --keep; of every secret if none is named.
 
-    What is current stays, and what a dev folder holds. With --engine swarm, also what a service
-    refers to, would roll back to, or has a task on; the objects in the swarm go too.
+    What is current stays, what a dev folder holds, and what `stack deploy` compares a file with.
+    With --engine swarm, also what a service refers to, would roll back to, or has a task on; the
+    objects in the swarm go too.
     """
     with app.store() as store:
-        if app.engine_name != LOCAL:
-            from ..rotation.versions import StoreVersions
+        from ..rotation.versions import StoreVersions, brought
 
+        records = StoreVersions(store)
+        if app.engine_name != LOCAL:
             chosen = dict.fromkeys(names) or [secret.name for secret in store.list()]
             app.check_project()
             engine = app.connect("prune")
-            prune_on_engine(app, StoreVersions(store), engine, chosen, keep, dry_run)
+            prune_on_engine(app, records, engine, chosen, keep, dry_run)
             return
         secrets = [store.get(name) for name in dict.fromkeys(names)] if names else store.list()
         steps = []
         for secret in secrets:
-            used = _mounted(app, secret.name)
+            used = {*_mounted(app, secret.name), brought(records, secret.name) or secret.current}
             kept = {secret.current, *secret.versions[-keep:], *used}
             gone = [number for number in secret.versions if number not in kept]
 

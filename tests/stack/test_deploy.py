@@ -351,6 +351,7 @@ def test_a_prune_between(shop: Shop) -> None:
     name = f"{shop.name}_key"
     for value in (b"two", b"three"):
         shop.secretkit.ok("rotate", name, "-", input=value)
+    shop.secretkit.ok("prune", name, "--keep", "2", "--engine", "local")
     done = shop.secretkit.ok("prune", name, "--keep", "1")
     assert f"kept {name} v1: `stack deploy` compares its file with it" in done.err
     assert "not known" not in shop.deploy().err
