@@ -8,7 +8,6 @@ leaves alone what is as it should be.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from ... import naming
 from ...engines.protocol import Engine, EngineObject, Kind, Service
 from ...errors import (
     ConflictError,
-    InvalidValueError,
     NotFoundError,
     ProjectNotFoundError,
     RotationInProgressError,
@@ -33,9 +31,10 @@ from ...store import Store
 from ..findings import Finding
 from . import choice as choosing
 from .choice import Choice, Content, Known
+from .contents import content_of
 from .model import KINDS, Stack
 from .report import Report, VersionReport, failed, reports
-from .resolve import Names, Resolution, Resolved, Source, check_stack_name, resolve
+from .resolve import Names, Resolution, Resolved, check_stack_name, resolve
 from .rewrite import Given, rewrite
 
 NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
@@ -148,7 +147,7 @@ class Deployment:
                 hint=f"{one.definition.place} brings the value of a secret, whose versions are"
                 " kept in a store: `secretkit init` makes one, --project names it",
             )
-        content = _content(one, self.stack.variables)
+        content = content_of(one, self.stack.variables)
         if self._contents.setdefault(key, content) != content:
             raise UsageError(
                 f"{one.definition.place}: the {key[0]} {one.name} is also defined with another"
@@ -395,41 +394,3 @@ def _refuse_missing(resolution: Resolution) -> None:
             "; ".join(f"{one.place}: {one.message}" for one in missing),
             hint="; ".join(dict.fromkeys(one.remedy for one in missing)),
         )
-
-
-def _content(one: Resolved, variables: Mapping[str, str]) -> bytes:
-    """What the stack brings. Raises UsageError, InvalidValueError: neither repeats any of it."""
-    assert one.source is not None  # noqa: S101 - it is given
-    limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
-    content = _read(one, one.source, variables, limit)
-    try:
-        naming.check_value(one.name, content, limit)
-    except InvalidValueError as error:
-        raise UsageError(
-            f"{one.definition.place}: {error}",
-            hint=error.hint or f"see what its {one.definition.origin} has",
-        ) from None
-    return content
-
-
-def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: int) -> bytes:
-    place = one.definition.place
-    if source.variable is not None:
-        if source.variable not in variables:
-            raise UsageError(
-                f"{place}: the variable {source.variable} is not set",
-                hint="set it, or name a file that does: --env-file FILE",
-            )
-        return os.fsencode(variables[source.variable])
-    if source.content is not None:
-        return source.content.encode(errors="surrogateescape")  # a variable may be any bytes
-    assert source.path is not None  # noqa: S101 - exactly one is given
-    try:
-        with open(source.path, "rb") as file:  # noqa: PTH123 - links as the kernel has them
-            return file.read(limit + 1)
-    except OSError as error:
-        reason = (error.strerror or "I/O error").lower()
-        raise UsageError(
-            f"{place}: cannot read {one.definition.source}, {reason}",
-            hint=f"docker looks for it at {source.path}",
-        ) from None

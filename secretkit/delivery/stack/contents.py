@@ -1,0 +1,48 @@
+"""What stack files bring: the content of a secret or config, from where they say that it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ... import naming
+from ...errors import InvalidValueError, UsageError
+from .resolve import Resolved, Source
+
+
+def content_of(one: Resolved, variables: Mapping[str, str]) -> bytes:
+    """What the stack brings. Raises UsageError, InvalidValueError: neither repeats any of it."""
+    assert one.source is not None  # noqa: S101 - it is given
+    limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
+    content = _read(one, one.source, variables, limit)
+    try:
+        naming.check_value(one.name, content, limit)
+    except InvalidValueError as error:
+        raise UsageError(
+            f"{one.definition.place}: {error}",
+            hint=error.hint or f"see what its {one.definition.origin} has",
+        ) from None
+    return content
+
+
+def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: int) -> bytes:
+    place = one.definition.place
+    if source.variable is not None:
+        if source.variable not in variables:
+            raise UsageError(
+                f"{place}: the variable {source.variable} is not set",
+                hint="set it, or name a file that does: --env-file FILE",
+            )
+        return os.fsencode(variables[source.variable])
+    if source.content is not None:
+        return source.content.encode(errors="surrogateescape")  # a variable may be any bytes
+    assert source.path is not None  # noqa: S101 - exactly one is given
+    try:
+        with open(source.path, "rb") as file:  # noqa: PTH123 - links as the kernel has them
+            return file.read(limit + 1)
+    except OSError as error:
+        reason = (error.strerror or "I/O error").lower()
+        raise UsageError(
+            f"{place}: cannot read {one.definition.source}, {reason}",
+            hint=f"docker looks for it at {source.path}",
+        ) from None
