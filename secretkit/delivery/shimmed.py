@@ -65,8 +65,8 @@ class Shimmed(NamedTuple):
 
     @property
     def all_by_default(self) -> bool:
-        """Whether that is so because nothing says which secret goes where."""
-        return not self.names & (_PURPOSES | {"--no-env", "--env-all"})
+        """Whether that is so because nothing says which secret goes where; a config file may."""
+        return not self.names & (_PURPOSES | {"--no-env", "--env-all", "--config"})
 
     def missed(self, texts: Sequence[str], others: Collection[str]) -> list[str]:
         """The variables of the shim, and `others`, that a command or a program may read.

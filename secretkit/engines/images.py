@@ -45,6 +45,7 @@ class Ran(NamedTuple):
 
     status: int
     output: bytes  # its standard output
+    complaint: bytes = b""  # its standard error
 
 
 class Images:
@@ -111,8 +112,9 @@ class Images:
                 if time.monotonic() > deadline:
                     return None
                 time.sleep(0.02)
-            with contextlib.closing(self._engine.stream(f"{path}/logs", {"stdout": "1"})) as said:
-                return Ran(int(state["ExitCode"]), b"".join(_frames(said.content)))
+            query = {"stdout": "1", "stderr": "1"}
+            with contextlib.closing(self._engine.stream(f"{path}/logs", query)) as said:
+                return Ran(int(state["ExitCode"]), *_outputs(said.content))
 
     def build(self, context: bytes, step: Callable[[int, int], None] | None = None) -> str:
         """The id of the image that a context (a tar with a Dockerfile) makes; it has no name yet.
@@ -281,12 +283,16 @@ def full_name(name: str) -> str:
     return f"{short}:{tag or 'latest'}"
 
 
-def _frames(content: bytes) -> Iterator[bytes]:
-    """What is in the frames of a stream: 8 bytes, the last four the size (moby, pkg/stdcopy)."""
+def _outputs(content: bytes) -> tuple[bytes, bytes]:
+    """Standard output and error in the frames of a stream: 8 bytes, the first says which of them (1
+    or 2), the last four the size (moby, pkg/stdcopy).
+    """
+    found: dict[int, list[bytes]] = {1: [], 2: []}
     while content:
         end = 8 + int.from_bytes(content[4:8], "big")
-        yield content[8:end]
+        found[content[0]].append(content[8:end])
         content = content[end:]
+    return b"".join(found[1]), b"".join(found[2])
 
 
 def _documents(lines: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:

@@ -186,6 +186,8 @@ def test_it_says_that_every_secret_becomes_a_variable(ground: Ground) -> None:
     assert "secrets:" not in ground.bake(ground.engine.image, *options, "--env-all").err
     ground.cli.write("secretkit.toml", '[entrypoint]\nenv = { A = "db-password" }\n')
     assert "secrets:" not in ground.bake(ground.engine.image, *options, "--from-project").err
+    image = ground.image("COPY own.json /etc/own.json", **{"own.json": '{"env": {"A": "b"}}'})
+    assert "secrets:" not in ground.bake(image, *options, "--config", "/etc/own.json").err
 
 
 def test_files_on_a_disk(ground: Ground) -> None:

@@ -31,6 +31,7 @@ NO_START = {
     "--render fine.yml:STDLIB/encodings/__init__.py": "does not start with these files",
     "--render fine.yml:/app/record,format=yaml": "/app/record",
     "--no-env": "/nowhere",
+    "--config /etc/nofile.json": "config: cannot read /etc/nofile.json",
 }
 
 
@@ -124,6 +125,14 @@ def test_what_no_container_would_start_with(words: str, ground: Ground) -> None:
     assert done.code in (2, 4)
     assert re.search(NO_START[words], done.err)
     assert "hint: " in done.lines[-1]
+
+
+def test_a_variable_that_the_shim_does_not_know(ground: Ground) -> None:
+    """The shim's own words are the reason: it comes to no report then."""
+    image = ground.image("ENV SECRETKIT_CONFGI=s3cret-canary", 'CMD ["/app/record"]')
+    done = ground.bake(image, "-t", "never:made", code=2)
+    assert "unknown variable SECRETKIT_CONFGI" in done.err
+    assert "s3cret-canary" not in done.err
 
 
 def test_what_only_a_start_has_is_no_mistake(ground: Ground) -> None:

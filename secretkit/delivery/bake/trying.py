@@ -19,10 +19,11 @@ from .context import tar
 from .recipe import CONFIG, SHIM, TEMPLATES, Recipe
 
 if TYPE_CHECKING:
-    from secretkit.engines.images import Files, Images
+    from secretkit.engines.images import Files, Images, Ran
 
 # Where the build copies what is in its folder.
 _PLACES = {"shim": SHIM, "templates": TEMPLATES, "entrypoint.json": CONFIG}
+_SAYS = "secretkit-entrypoint: error: "
 # How the shim speaks of a secret that is not there.
 _NO_SECRET = re.compile(
     r"secret \S+: no such file in |no secret for |^cannot list the secrets in |^\w+_FILE for \w+: "
@@ -46,10 +47,7 @@ def check(
     words = [*recipe.start, "--check", "--json", *options, "--", *command]
     added = _added(files, recipe, tar(recipe, templates, with_jinja2=with_jinja2))
     ran = images.run(recipe.image.id, words, added, tmpfs)
-    try:
-        found = [str(one["message"]) for one in json.loads(ran.output)["errors"]] if ran else None
-    except ValueError:
-        found = None
+    found = _complaints(ran) if ran else None
     if found is None:
         raise ConflictError(
             f"the Python of {recipe.image.name} does not start with these files in their places",
@@ -61,6 +59,17 @@ def check(
             f"no container would start: {'; '.join(wrong)}",
             hint="what the shim says there is true of every container of the image",
         )
+
+
+def _complaints(ran: Ran) -> list[str] | None:
+    """What the shim reports; what it says if it cannot come to a report, as with settings that it
+    cannot read. None if it says neither: it has not started.
+    """
+    try:
+        return [str(one["message"]) for one in json.loads(ran.output)["errors"]]
+    except ValueError:
+        lines = ran.complaint.decode(errors="replace").splitlines()
+        return [line.removeprefix(_SAYS) for line in lines if line.startswith(_SAYS)] or None
 
 
 def _added(files: Files, recipe: Recipe, context: bytes) -> bytes:
