@@ -25,7 +25,7 @@ from .scripts.model import (
     words_of,
 )
 from .scripts.reading import ScriptError, read
-from .shimmed import Shimmed, shimmed
+from .shimmed import shimmed
 
 _PRINTS = {
     "cat", "head", "tail", "tac", "nl", "more", "less", "od", "xxd", "hexdump", "strings", "base64",
@@ -33,7 +33,8 @@ _PRINTS = {
     "paste", "tee", "dd", "jq", "yq", "grep", "egrep", "fgrep", "envsubst", "column", "diff",
 }  # fmt: skip
 _SAYS = {"echo", "printf", "eval"}
-_DUMPS = {"env", "printenv", "export", "set", "declare"}
+# They show all variables, with these options at most.
+_DUMPS = {"env": "-0", "printenv": "-0", "export": "-p", "set": "", "declare": "-px"}
 _SHELLS = {"sh", "bash", "ash", "dash", "ksh", "zsh"}
 _CODE = {"python", "python3", "node", "ruby", "perl", "php"}
 # They run the command in their arguments.
@@ -49,20 +50,35 @@ _PRINTED = re.compile(
     r"""\b(?:print|puts|log|write|echo|say)\b[^;\n]{0,200}?"""
     r"""(?:open|read\w*|file_get_contents)\s*\(?\s*["'](?:/var)?/run/secrets/"""
 )
+# The same of a variable: os.environ["X"], getenv("X"), process.env.X, ENV["X"].
+_PRINTED_VARIABLE = re.compile(
+    r"""\b(?:print|puts|log|write|echo|say)\b[^;\n]{0,200}?"""
+    r"""(?:environ(?:\.get)?|getenv|process\.env|\bENV)[\[({.'"\s]{1,4}(\w+)"""
+)
 _ONWARD = re.compile(r"/dev/(?:std|fd/|tty)|/proc/\w+/fd/")
 
 
+# In place of the line that puts the shim before a check: it would print values.
+MEND_FIRST = "first mend what else is said of it here: through the shim, it may print the value"
+
+
 def findings_of_check(
-    words: Sequence[str], whose: str, place: Place, files: Collection[str] = ()
+    words: Sequence[str],
+    whose: str,
+    place: Place,
+    files: Collection[str] = (),
+    variables: Collection[str] = (),
 ) -> Iterator[Finding]:
     """What is wrong with the output of a health check.
 
     `words` are its command line: of the shell form, the shell, -c and the text. `files` hold
-    values, besides those in /run/secrets.
+    values, besides those in /run/secrets; so do `variables`, besides those with the name of a
+    secret.
     """
     shim = shimmed(words)
     try:
-        printed = _Check(files, shim).runs(list(shim.command if shim else words))
+        one = _Check(files, {*variables, *(shim.variables if shim else ())})
+        printed = one.runs(list(shim.command if shim else words))
     except ScriptError as error:
         message = f"{whose} cannot be read: {error.reason}"
         yield Finding("unread-script", place, message, "see what `sh -n` says of it")
@@ -71,7 +87,8 @@ def findings_of_check(
         yield Finding(
             "secret-in-health-log",
             place,
-            f"{whose} prints a secret, and docker inspect shows what it prints",
+            f"{whose} prints a secret{', or all variables' if one.dumped else ''}, "
+            "and docker inspect shows what it prints",
             "`test -s FILE` prints nothing; send what another program prints to /dev/null",
         )
 
@@ -79,14 +96,14 @@ def findings_of_check(
 class _Check:
     """One check, from its first command to its last: which variables hold values, or paths."""
 
-    def __init__(self, files: Collection[str], shim: Shimmed | None) -> None:
+    def __init__(self, files: Collection[str], variables: Collection[str]) -> None:
         self.files = files
-        self.shim = shim
-        self.values = set(shim.variables) if shim else set[str]()
+        self.values = set(variables)
         self.paths = set[str]()
         self.inside = False  # the current folder is that of the secrets
         self.traced = False
         self.leaked = False  # by set -x
+        self.dumped = False  # a command shows all variables
 
     def runs(self, words: Sequence[str]) -> bool:
         """Whether this command line prints a value."""
@@ -125,10 +142,8 @@ class _Check:
         for name, value in command.assignments:
             self.assign(name, value)
         words = list(command.words)
-        if _name(words) == "env" and all("=" in _text(one) for one in words[1:]):
-            return self.shim is not None
-        while _name(words) in _WRAPPERS:
-            known = _PRINTS | _SAYS | _DUMPS | _SHELLS | _CODE | _WRAPPERS
+        while _name(words) in _WRAPPERS and not _dumps(words):
+            known = _PRINTS | _SAYS | set(_DUMPS) | _SHELLS | _CODE | _WRAPPERS
             starts = [at for at in range(1, len(words)) if _name(words[at:]) in known]
             words = words[starts[0] :] if starts else []
         name, arguments = _name(words), words[1:]
@@ -144,8 +159,9 @@ class _Check:
                 self.assign(_text(word).partition("=")[0], word)
         if name == "read" and given:
             self.values |= {_text(one) for one in arguments}
-        if name in _DUMPS and all(_text(one).startswith("-") for one in arguments):
-            return self.shim is not None
+        if _dumps(words):
+            self.dumped = True
+            return True
         if name == "printenv":
             return any(self.is_value(_text(one)) for one in arguments)
         if name in _SHELLS | _CODE:
@@ -166,7 +182,8 @@ class _Check:
             _text(arguments[option + 1]) if option is not None and arguments[option + 1 :] else ""
         )
         if name in _CODE:
-            return _PRINTED.search(text) is not None
+            named = [found[1] for found in _PRINTED_VARIABLE.finditer(text)]
+            return _PRINTED.search(text) is not None or any(map(self.is_value, named))
         self.traced |= any(re.match(r"-\w*x", _text(one)) for one in arguments[: (option or 0) + 1])
         return self.any(read(text), given)
 
@@ -194,7 +211,7 @@ class _Check:
         return any(reads) or self.any(part.body, given=False)
 
     def is_value(self, name: str) -> bool:
-        return name in self.values or (self.shim is not None and is_secret(name))
+        return name in self.values or is_secret(name)
 
     def names(self, word: Word) -> bool:
         """Whether a word names a file that holds a value."""
@@ -218,6 +235,16 @@ def _text(word: Word) -> str:
 
 def _name(words: Sequence[Word]) -> str:
     return _text(words[0]).rsplit("/", 1)[-1] if words else ""
+
+
+def _dumps(words: Sequence[Word]) -> bool:
+    """Whether a command shows all variables: `env`, also with more of them, `export -p`."""
+    options = _DUMPS.get(_name(words))
+    rest = [_text(one) for one in words[1:] if _name(words) != "env" or "=" not in _text(one)]
+    return options is not None and all(
+        one == "--null" or (one[:1] == "-" and bool(one[1:]) and set(one) <= set(options))
+        for one in rest
+    )
 
 
 def _is_code(name: str, word: Word) -> bool:

@@ -228,6 +228,19 @@ def test_a_health_check_of_another_kind(test: list[str], checks: list[str]) -> N
     assert rules(facts(config, options=["--env", "OTHER=redis"], checks=checks)) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "checks"),
+    [('echo "with $LOGIN" && true', []), ("/check", ["#!/bin/sh\necho $LOGIN\n"])],
+)
+def test_a_health_check_that_prints_what_it_reads(command: str, checks: list[str]) -> None:
+    """Both are told, and no line is shown that would publish the value."""
+    config = {"Healthcheck": {"Test": ["CMD-SHELL", command]}}
+    given = facts(config, options=["--env", "LOGIN=db"], checks=checks)
+    found = {one.rule: one.remedy for one in findings_of_image(given)}
+    assert found.keys() == {"secret-in-health-log", "healthcheck-without-shim"}
+    assert found["healthcheck-without-shim"].startswith("first mend")
+
+
 def test_a_health_check_in_the_image_s_own_shell() -> None:
     """The shell stays; what may be a value is not repeated."""
     config: dict[str, Any] = {"Shell": ["/bin/sh", "-e", "-c"]}

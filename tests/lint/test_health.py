@@ -38,3 +38,17 @@ def test_a_variable_of_its_own() -> None:
     """One that the check fills itself is not the shim's."""
     health = "CMD DB_PASSWORD=$(cat /run/secrets/db-password) && check $DB_PASSWORD"
     assert RULE not in rules(health, "--env", "DB_PASSWORD=db-password")
+
+
+def test_a_check_that_prints_what_it_reads() -> None:
+    """Both are told, and no line is shown that would publish the value."""
+    shim = f'ENTRYPOINT [{SHIM}, "--env", "LOGIN=db", "--", "app"]'
+    text = 'FROM a\nHEALTHCHECK CMD echo "with $LOGIN" {}\n' + shim
+    shown = {}
+    for end in ("&& true", ">/dev/null 2>&1"):
+        found = findings_of_dockerfile("Dockerfile", text.format(end), Path("/nowhere"))
+        shown[end] = {one.rule: one.remedy for one in found}
+    assert shown["&& true"].keys() == {RULE, "secret-in-health-log"}
+    assert "$LOGIN" not in shown["&& true"][RULE]
+    assert shown[">/dev/null 2>&1"].keys() == {RULE}
+    assert shown[">/dev/null 2>&1"][RULE].startswith("HEALTHCHECK CMD [")

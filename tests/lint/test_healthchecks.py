@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from secretkit.delivery.healthchecks import findings_of_check
 from secretkit.delivery.lint.checking import check
 from secretkit.delivery.lint.dockerfile import findings_of_dockerfile
 from tests.engine import Engine
+from tests.needs import need_program
 
 X = "/run/secrets/x"
 CANARY = "hunter2andmore"
@@ -137,13 +139,65 @@ def test_other_forms() -> None:
     assert rules(*SHIM, "--", "sh", "-c", 'echo "$DB_PASSWORD"') == ["secret-in-health-log"]
     assert rules(*SHIM, "--env", "A=x", "--", "sh", "-c", "echo $A") == ["secret-in-health-log"]
     assert rules(*SHIM, "--", "env") == rules(*SHIM, "--", "printenv", "DB_PASSWORD")
-    assert rules("env") == []
     assert rules(*SHIM, "--", "my-check") == []
     assert of_shell('redis-cli -a "$(cat /run/secrets/x)" ping') == []
     assert of_shell('curl -fv -H "A: $(cat /run/secrets/x)" a') == ["secret-in-health-log"]
     assert of_shell('curl -f -H "A: $(cat /run/secrets/x)" a') == []
     assert of_shell("cat $DB_PASSWORD_FILE") == ["secret-in-health-log"]
     assert of_shell("cat /run/secrets/x; fi") == ["unread-script"]
+
+
+# V stands for the variable DB_PASSWORD, as a program has it that is not behind the shim.
+PRINTED_VARIABLE = [
+    'echo "checking with $V" && true',
+    "echo ${V}",
+    'printf %s "$V"',
+    "printenv V",
+    "env",
+    "exec env",
+    "busybox env",
+    "env -0",
+    "A=b env",
+    "env A=b",
+    "printenv",
+    "export -p",
+    "set",
+    "env | grep V",
+    "set -x; test -n $V",
+    "sh -c 'echo $V'",
+    "python3 -c \"import os; print(os.environ['V'])\"",
+    "python3 -c \"import os; print(os.getenv('V'))\"",
+]
+QUIET_VARIABLE = [
+    'test -n "$V"',
+    "set -eu; true",
+    "set -- a b; true",
+    "env A=b true",
+    "env -i true",
+    "env -i",
+    "export A=b",
+    "echo ${V:+there}",
+    'echo "$V" >/dev/null 2>&1',
+    "printenv V | grep -q .",
+    "env | grep -q V",
+    "python3 -c \"import os; os.environ['V']\"",
+    "echo $HOME",
+]
+
+
+@pytest.mark.parametrize("text", [*PRINTED_VARIABLE, *QUIET_VARIABLE])
+def test_a_variable_with_the_name_of_a_secret(text: str) -> None:
+    """It counts as one, whoever sets it; what is said of a check is what a shell does."""
+    command = text.replace("V", "DB_PASSWORD")
+    told = ["secret-in-health-log"] if text in PRINTED_VARIABLE else []
+    assert of_shell(command) == told
+    if "busybox" in text:
+        need_program("busybox")
+    environment = {"PATH": os.environ["PATH"], "HOME": "/", "DB_PASSWORD": CANARY}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], env=environment, capture_output=True, check=False
+    )
+    assert (CANARY.encode() in done.stdout + done.stderr) == bool(told)
 
 
 def test_a_stack_file(tmp_path: Path) -> None:

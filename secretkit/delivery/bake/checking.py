@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from secretkit.errors import SecretkitError
+from secretkit.errors import ConflictError, SecretkitError
 
 from ..findings import Finding, Place
-from ..healthchecks import findings_of_check
+from ..healthchecks import MEND_FIRST, findings_of_check
 from ..lint.names import credentials, is_plain, is_secret
-from ..lint.script import findings_of_script
+from ..lint.script import findings_of_script, is_script
 from ..shim import LAUNCHER
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
@@ -66,7 +66,9 @@ def _finding(facts: Facts, rule: str, message: str, remedy: str) -> Finding:
 
 def _platform(facts: Facts) -> Iterator[Finding]:
     image = facts.image
-    missing = image.os == "linux" and facts.search.python is None
+    # Without the image's user none can be looked for.
+    missing = facts.search.python is None and not isinstance(facts.refused, ConflictError)
+    missing = missing and image.os == "linux"
     if facts.refused is not None and not missing:
         remedy = facts.refused.hint or ""
         yield _finding(facts, "bake-refused", str(facts.refused), remedy)
@@ -171,11 +173,15 @@ def _health(facts: Facts) -> Iterator[Finding]:
     if kind not in ("CMD", "CMD-SHELL"):
         return
     written = {one.destination for one in entries(facts.wish.options, facts.wish.table)}
-    yield from findings_of_check(words, "HEALTHCHECK", Place(facts.image.name), written)
-    if shimmed(words):
-        return
     missed = facts.shim.missed([*words, *facts.checks], facts.configured)
-    missed = [name for name in missed if name not in facts.image.env]
+    missed = [name for name in missed if name not in facts.image.env and not shimmed(words)]
+    place = Place(facts.image.name)
+    printed = [*findings_of_check(words, "HEALTHCHECK", place, written, missed)]
+    for text in facts.checks if not printed else ():
+        if text.startswith("#!") and is_script(text):
+            shell = ("/bin/sh", "-c", text)
+            printed += findings_of_check(shell, "HEALTHCHECK's script", place, written, missed)
+    yield from printed
     if missed:
         flags = [
             f"--{flag}={check[key] / 10**9:g}s"
@@ -192,7 +198,9 @@ def _health(facts: Facts) -> Iterator[Finding]:
             facts,
             "healthcheck-without-shim",
             f"HEALTHCHECK reads {', '.join(missed)}, set by the shim for the main process alone",
-            " ".join(["HEALTHCHECK", *flags, through(facts.shim, words, own)]),
+            MEND_FIRST
+            if printed
+            else " ".join(["HEALTHCHECK", *flags, through(facts.shim, words, own)]),
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..dockerfiles import Instruction
 from ..findings import Finding, Place
-from ..healthchecks import findings_of_check
+from ..healthchecks import MEND_FIRST, findings_of_check
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .situation import Situation
 
@@ -25,7 +25,7 @@ def starts(here: Situation) -> Iterator[Finding]:
                 'write it with double quotes: ["program", "argument"]',
             )
     shim = shimmed(entrypoint.words) if entrypoint else None
-    yield from _output(here, shim)
+    yield from _health(here, shim)
     if entrypoint is None or shim is None:
         return
     if entrypoint.listed is None:
@@ -72,17 +72,6 @@ def starts(here: Situation) -> Iterator[Finding]:
             "take USER out, or --user",
         )
     yield from _compiled(here)
-    yield from _health(here, shim)
-
-
-def _output(here: Situation, shim: Shimmed | None) -> Iterator[Finding]:
-    """What HEALTHCHECK prints; files that the shim's options write hold values."""
-    health, _ = here.last("HEALTHCHECK")
-    if health:
-        place = Place(here.path, health.line)
-        yield from findings_of_check(
-            _words(health), "HEALTHCHECK", place, shim.files if shim else ()
-        )
 
 
 def _words(health: Instruction) -> list[str]:
@@ -112,28 +101,41 @@ def _compiled(here: Situation) -> Iterator[Finding]:
         )
 
 
-def _health(here: Situation, shim: Shimmed) -> Iterator[Finding]:
+def _health(here: Situation, shim: Shimmed | None) -> Iterator[Finding]:
+    """What HEALTHCHECK prints, and what it would, if the shim were before it.
+
+    Files that the shim's options write hold values.
+    """
     health, _ = here.last("HEALTHCHECK")
     if health is None:
         return
     words = _words(health)
+    missed = _missed(here, shim, words) if shim else []
+    place = Place(here.path, health.line)
+    printed = [*findings_of_check(words, "HEALTHCHECK", place, shim.files if shim else (), missed)]
+    yield from printed
+    if shim and missed:
+        line = " ".join(["HEALTHCHECK", *health.flags, through(shim, words, missed)])
+        yield here.finding(
+            "healthcheck-without-shim",
+            health,
+            f"HEALTHCHECK reads {', '.join(missed)}, set by the shim for the main process alone",
+            MEND_FIRST if printed else line,
+        )
+
+
+def _missed(here: Situation, shim: Shimmed, words: list[str]) -> list[str]:
+    """The variables of the shim that a health check reads, and does not get."""
     if shimmed(words):
-        return
+        return []
     known = {name for stage in here.line_of for one in stage.all("ENV") for name, _, _ in one.pairs}
     configured = any(
         "entrypoint.json" in one.arguments or "/etc/secretkit" in one.arguments
         for stage in here.line_of
         for one in stage.all("COPY", "ADD")
     )
-    missed = [
+    return [
         name
         for name in shim.missed(words, ())
         if name not in known and (name in shim.variables or not configured)
     ]
-    if missed:
-        yield here.finding(
-            "healthcheck-without-shim",
-            health,
-            f"HEALTHCHECK reads {', '.join(missed)}, set by the shim for the main process alone",
-            " ".join(["HEALTHCHECK", *health.flags, through(shim, words, missed)]),
-        )
