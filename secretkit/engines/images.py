@@ -20,7 +20,13 @@ from urllib.parse import quote
 
 from docker.utils import parse_repository_tag
 
-from ..errors import EngineError, EngineUnreachableError, NotFoundError, UsageError
+from ..errors import (
+    ConflictError,
+    EngineError,
+    EngineUnreachableError,
+    NotFoundError,
+    UsageError,
+)
 from .endpoints import endpoints
 from .managers import Managers
 
@@ -95,6 +101,7 @@ class Images:
 
         It has no network and none of the image's own ENTRYPOINT. `added` is a tar of files that
         are put into it; without one its root is read-only. `tmpfs` are folders of memory.
+        Raises ConflictError if the image's user is not there.
         """
         with self._container(image_id, command, read_only=not added, tmpfs=tmpfs) as container:
             path = f"/containers/{container}"
@@ -105,8 +112,16 @@ class Images:
                 ).close()
             try:
                 self._engine.post(f"{path}/start", None)
-            except EngineError:
-                return None  # no such file, for another machine, no permission
+            except EngineError as error:
+                # In /etc/passwd and /etc/group of the image (moby, daemon/oci_linux.go).
+                absent = re.search(r"unable to find (user|group) ([^:\s]+)", str(error))
+                if absent is None:
+                    return None  # no such file, for another machine, no permission
+                kind, name = absent.groups()
+                raise ConflictError(
+                    f"the image has no {kind} {name}, which its USER names",
+                    hint="add it in the image's Dockerfile, or let USER be a number",
+                ) from None
             deadline = time.monotonic() + _PATIENCE
             while (state := self._engine.read(f"{path}/json")["State"])["Running"]:
                 if time.monotonic() > deadline:

@@ -94,6 +94,16 @@ def test_an_image_without_python(ground: Ground) -> None:
     ground.bake(image, "-t", "never:made", code=3)
 
 
+def test_an_image_whose_user_is_not_there(ground: Ground) -> None:
+    """That is told, and not that a Python does not run."""
+    for user, reason in (("nosuch", "no user nosuch"), ("1000:nosuch", "no group nosuch")):
+        image = ground.image(f"USER {user}")
+        assert rules(ground, image, code=1) == ["bake-refused"]
+        error, hint = ground.bake(image, "-t", "never:made", code=4).lines
+        assert error.endswith(f"the image has {reason}, which its USER names")
+        assert hint.startswith("hint: ")
+
+
 def test_what_bake_refuses_is_found_before(ground: Ground) -> None:
     """A volume over a destination, a template that is not there, the shim in it already."""
     volume = ground.image("VOLUME /data")

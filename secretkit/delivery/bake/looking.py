@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secretkit.errors import SecretkitError
+from secretkit.errors import ConflictError, SecretkitError
 
 from ..lint.script import is_script
 from . import context, options, trying
@@ -42,10 +42,15 @@ def look(
         refused = SecretkitError(f"it is for {image.os}", hint="the shim runs on linux")
     else:
         with images.files(image.id) as files:
-            found = image_facts.find_python(images, image, files)
+            try:
+                found = image_facts.find_python(images, image, files)
+            except ConflictError as error:
+                found, refused = Search(None, {}), error
             remedy = image_facts.remedy(files)
             texts, checks = _scripts(image, files), _checks(image, files)
             try:
+                if refused is not None:
+                    raise refused
                 if found.python is None:
                     raise image_facts.missing_python(image, found, remedy)
                 recipe = decide(image, found.python, wish, files.stat)
