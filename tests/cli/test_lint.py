@@ -9,6 +9,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 
 from secretkit.delivery.findings import RULES
 from secretkit.delivery.lint.checking import check
+from secretkit.errors import UsageError
 from tests.cli.program import Program
+from tests.needs import need_root
 
 PLAIN = "services:\n  db:\n    image: postgres\n    environment:\n      DB_PASSWORD: c4n4ry\n"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -144,6 +147,34 @@ def test_a_file_that_cannot_be_read_is_a_finding(bare: Program) -> None:
         (name, None, "unreadable-file")
         for name in ("Dockerfile", "Dockerfile.bin", "compose.prod.yml")
     ]
+
+
+def test_what_another_user_s_rights_hide_is_a_finding() -> None:
+    """A folder, and an entrypoint script, that this user may not read: the check says so."""
+    need_root()
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        (top / "locked").mkdir()
+        for path in ("entrypoint.sh", "other.sh", "compose.yml", "locked/Dockerfile"):
+            (top / path).write_text(PLAIN)
+            (top / path).chmod(0)
+        (top / "locked").chmod(0)
+        top.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            found, checked = check([name])
+            alone, none = check([f"{name}/locked"])
+            with pytest.raises(UsageError, match="cannot read .*: permission denied"):
+                check([f"{name}/locked/Dockerfile"])
+        finally:
+            os.seteuid(0)
+    told = {(one.place.path, one.rule, one.message) for one in found}
+    assert told == {
+        (f"{name}/{path}", "unreadable-file", "permission denied")
+        for path in ("compose.yml", "entrypoint.sh", "locked")
+    }
+    assert checked == 2
+    assert (len(alone), none) == (1, 0)
 
 
 def test_a_comment_that_names_no_rule(bare: Program) -> None:

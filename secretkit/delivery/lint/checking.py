@@ -34,8 +34,9 @@ def check(
     there = [file for file in files if not file.problem]
     documents, found = _documents([file for file in there if file.kind == "stack"])
     texts = [file for file in there if file.kind != "stack"]
-    checked = len(documents) + len(found) + len(texts) + len(unread)
-    if not checked:
+    folders = sum(file.kind == "folder" for file in files)
+    checked = len(documents) + len(found) + len(texts) + len(unread) - folders
+    if not checked and not unread:
         raise UsageError(
             f"nothing to check in {', '.join(paths)}: no Dockerfile, stack or compose file, script",
             hint="name files, or the folder of a project",

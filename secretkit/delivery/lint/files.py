@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from ...errors import UsageError
 from ...project import COMPOSE_OVERRIDE
 
-Kind = Literal["Dockerfile", "stack", "script"]
+Kind = Literal["Dockerfile", "stack", "script", "folder"]  # a folder only if it is unreadable
 
 # What is no part of a project's own files, or holds values.
 SKIPPED = {
@@ -52,7 +52,7 @@ def find(paths: Sequence[str]) -> Iterator[File]:
     """
     seen: set[str] = set()
     for path in paths:
-        for one in _below(path) if path and Path(path).is_dir() else [_named(path)]:
+        for one in _below(path) if os.path.isdir(path) else [_named(path)]:
             if (real := os.path.realpath(one.path)) not in seen:
                 seen.add(real)
                 yield one
@@ -80,7 +80,8 @@ def _named(path: str) -> File:
 
 
 def _below(top: str) -> Iterator[File]:
-    for folder, folders, names in os.walk(top):
+    unread: list[OSError] = []
+    for folder, folders, names in os.walk(top, onerror=unread.append):
         folders[:] = sorted(set(folders) - SKIPPED)
         for name in sorted(set(names) - SKIPPED):
             kind = _kind(name)
@@ -90,11 +91,16 @@ def _below(top: str) -> Iterator[File]:
             try:
                 content = _content(path)
             except OSError as error:
+                if kind is None and _SCRIPT.fullmatch(name) and error.errno != errno.EFBIG:
+                    kind = "script"  # a program may have such a name too, and is large
                 if kind:
                     yield File(path, kind, b"", certain=True, problem=_reason(error))
                 continue
             if found := kind or _kind_inside(name, content):
                 yield File(path, found, content, kind is not None)
+    for error in unread:
+        path = str(Path(error.filename))
+        yield File(path, "folder", b"", certain=True, problem=_reason(error))
 
 
 def _content(path: str) -> bytes:
