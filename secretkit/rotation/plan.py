@@ -31,6 +31,7 @@ class Situation(NamedTuple):
     services: tuple[Service, ...]
     health: Mapping[str, bool | None]  # by service id: whether it has a health check
     journal: Journal | None
+    taken: frozenset[int] = frozenset()  # numbers whose object names the engine has, of anybody
 
     def uses(self, service: Service) -> tuple[Reference, ...]:
         """The service's references to any version."""
@@ -48,8 +49,8 @@ class Situation(NamedTuple):
 
     @property
     def next(self) -> int:
-        """One above the highest number that either side knows."""
-        return max((*self.numbers, *self.objects, self.current or 0)) + 1
+        """One above the highest number that either side knows, or that somebody else took."""
+        return max((*self.numbers, *self.objects, *self.taken, self.current or 0)) + 1
 
     @property
     def running(self) -> int | None:

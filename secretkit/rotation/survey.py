@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..engines.protocol import Engine
 from ..errors import SecretNotFoundError
 from . import journal as journals
-from .objects import versions_of
+from .objects import by_name, taken
 from .plan import Situation
 from .versions import Versions
 
@@ -16,12 +16,12 @@ def survey(
     versions: Versions, engine: Engine, name: str, health: Mapping[str, bool | None] | None = None
 ) -> Situation:
     """The situation; `health` is what an earlier one found. Raises SecretNotFoundError."""
-    found = versions_of(engine, versions.kind, name)
+    there = engine.objects(versions.kind)
     try:
         current, previous = versions.current(name), versions.previous(name)
         numbers = versions.numbers(name)
     except SecretNotFoundError as error:
-        if found:
+        if name in by_name(there):
             error.hint = f"the engine has it: `secretkit adopt {name}` takes it as version 1"
         raise
     services = engine.services()
@@ -31,7 +31,9 @@ def survey(
         current=current,
         previous=previous,
         numbers=numbers,
-        objects=found,
+        # A secret that the store knows; a config is known by its objects.
+        objects=by_name(there, (name,) if versions.kind == "secret" else ()).get(name, {}),
+        taken=taken(there, name),
         services=tuple(services),
         health=health or {},
         # After the services: whoever has begun to change them is seen here.

@@ -75,7 +75,7 @@ def uses(
     it is asked for by name.
     """
     currents = currents or {}
-    known = {found.id: found for found in engine.objects(kind)}
+    known = objects.owned(engine.objects(kind), currents)
     services = engine.services()
 
     def wanted(found: EngineObject) -> bool:
@@ -83,7 +83,7 @@ def uses(
             return objects.identity(found)[0] == name
         return objects.is_ours(found) or objects.identity(found)[0] in currents
 
-    ours = {one.id: one for one in known.values() if wanted(one)}
+    ours = {one.id: one for one in known if wanted(one)}
     using = [one for one in services if any(use.object_id in ours for use in one.references)]
     tasks = engine.tasks([one.id for one in using]) if using else []
     rotating = {one.name: one for one in journal.journals(engine) if one.kind == kind}
@@ -263,11 +263,11 @@ def adopt(versions: Versions, engine: Engine, name: str, content: bytes | None) 
         if objects.is_other(found[current].labels.get(objects.FINGERPRINT, ""), fingerprint):
             raise ConflictError(f"not the value of {found[current].name} in {engine.name}")
     # First the engine: its compare-and-swap refuses the second of two who adopt at once.
-    for number, one in found.items():
+    for number, one in reversed(found.items()):
         if not objects.is_ours(one):
             said, used_once = fingerprint if number == current else "", {}
             if versions.kind == "config":
-                said = versions.fingerprint(name, versions.content(name, number))
+                said = versions.fingerprint(name, engine.content(one.id))
                 used_once = {objects.CURRENT: "1"}
             labels = objects.labels(
                 name, number, fingerprint=said, store=versions.store_id if said else ""

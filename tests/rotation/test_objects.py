@@ -59,6 +59,25 @@ def test_versions_are_found_by_label_or_exact_name() -> None:
     assert objects.versions_of(swarm, "secret", "none") == {}
 
 
+def test_another_stack_has_a_version_s_name() -> None:
+    """It is no version of what is ours or known; the stack's own ones are, and version 1 is."""
+    swarm = MemorySwarm()
+    shop, other = ({objects.NAMESPACE: stack} for stack in ("shop", "other"))
+    for name, said in {
+        **{"db": shop, "db-v2": shop, "db-v3": other, "db-v4": {}},
+        **{"key": labels("key", 1), "key-v2": other},
+        **{"alone-v2": other, "new": {}, "new-v2": shop},
+    }.items():
+        swarm.create("secret", name, b"x", said)
+    assert [*objects.versions_of(swarm, "secret", "db")] == [1, 2, 4]
+    assert [*objects.versions_of(swarm, "secret", "key")] == [1]
+    assert [*objects.versions_of(swarm, "secret", "new")] == [1, 2]
+    assert [*objects.versions_of(swarm, "secret", "alone")] == [2]
+    found = swarm.objects("secret")
+    assert "alone" not in objects.by_name(found, ["alone"])
+    assert objects.taken(found, "db") == {1, 2, 3, 4}
+
+
 def test_fingerprints_differ_only_under_one_key() -> None:
     """Two under different keys, or one that is not there, tell nothing."""
     assert objects.is_other("k:1", "k:2") is True

@@ -68,6 +68,18 @@ def test_what_a_copy_of_the_store_does_not_know_stays() -> None:
     assert choose(known(1, (1, 2), found=later, used=(2,), staged=(2,))).after == 1
 
 
+def test_what_secretkit_did_not_make_is_no_version_that_was_rotated_to() -> None:
+    """Also where services use it, or nobody does; its number is not used."""
+    theirs = {1: one(1), 2: one(2, ours=False)}
+    for used in ((), (2,), (1, 2)):
+        so = known(1, (1,), found=theirs, used=used)
+        assert (choose(so).after, choose(so).warning) == (1, "")
+        assert choose_for(so, content((1,), last=1)).after == 1
+        assert choose_for(so, content(last=1)).after == 3
+    taken = known(1, (1,))._replace(taken=frozenset((1, 2, 3)))
+    assert choose_for(taken, content(last=1)).after == 4
+
+
 def test_what_nobody_uses_and_this_store_does_not_know_is_not_passed_over() -> None:
     """After `docker stack rm` nothing tells which version is current: that is refused."""
     for later in (one(2), one(2, store="theirs")):

@@ -182,6 +182,31 @@ def test_an_unchanged_file_takes_no_rotation_back(shop: Shop) -> None:
     ]
 
 
+def test_another_stack_s_object_is_no_version(shop: Shop) -> None:
+    """One that is called like the next version: neither deployed nor rotated, its number unused."""
+    shop.bring(theirs="theirs")
+    shop.write({shop.secret: EXTERNAL})
+    shop.deploy()
+    label = "com.docker.stack.namespace=other"
+    theirs = f"{shop.secret}-v2"
+    shop.services.docker(
+        *("secret", "create", "--label", label, theirs, str(shop.folder / "theirs"))
+    )
+    other = shop.services.create(
+        "other", replicas=0, references=(f"source={theirs},target=key",), wait=False
+    )
+    tasks = shop.tasks()
+    done = shop.deploy()
+    assert "made elsewhere" not in done.err
+    assert (shop.values(), shop.tasks()) == (["one"], tasks)
+    assert shop.diff() == []
+    said = shop.secretkit.ok("services", shop.secret, "--json").text
+    assert (shop.web() in said, other in said) == (True, False)
+    assert shop.secretkit.ok("rotate", shop.secret, "-", input=b"two").text.endswith(" v3\n")
+    assert shop.values() == ["two"]
+    assert shop.services.references(other) == [("db-password-v2", "key")]
+
+
 def test_what_a_plain_deploy_made_is_taken(shop: Shop) -> None:
     """A changed file does not fail; the objects keep docker's labels, and get ours."""
     shop.bring(key="one", conf="a")

@@ -30,6 +30,7 @@ class Known(NamedTuple):
     # By version: why an object is not the one of the version that the store made.
     foreign: Mapping[int, str] = MappingProxyType({})
     stacks: frozenset[str] = frozenset()  # other stacks that brought objects of the name
+    taken: frozenset[int] = frozenset()  # numbers whose object names the engine has, of anybody
 
 
 class Content(NamedTuple):
@@ -75,12 +76,15 @@ def known(
     store_id: str = "",
     foreign: Mapping[int, str] = MappingProxyType({}),
     stacks: frozenset[str] = frozenset(),
+    taken: frozenset[int] = frozenset(),
 ) -> Known:
     """What is known, with the versions that services use looked up."""
     ids = {one.id: number for number, one in found.items()}
     uses = {use.object_id for service in services for use in service.references}
     used = frozenset(number for object_id, number in ids.items() if object_id in uses)
-    return Known(kind, name, current, numbers, staged, found, used, store_id, foreign, stacks)
+    return Known(
+        *(kind, name, current, numbers, staged, found, used, store_id, foreign, stacks, taken)
+    )
 
 
 def choose(one: Known) -> Choice:
@@ -153,7 +157,7 @@ def choose_for(one: Known, content: Content) -> Choice:
             f" `secretkit {rotate} {one.name} FILE` takes that of its file"
         )
     else:
-        after = max((*one.numbers, *one.objects)) + 1
+        after = max((*one.numbers, *one.objects, *one.taken)) + 1
     if after in one.foreign:
         raise _conflict(one, after)
     made = after not in one.numbers and after not in one.objects
@@ -177,6 +181,7 @@ def _current(one: Known) -> tuple[int | None, str]:
         number
         for number, found in one.objects.items()
         if number > one.current
+        and objects.is_ours(found)
         and (
             number not in one.numbers  # the store is a copy of before it
             or found.labels.get(objects.STORE, one.store_id) != one.store_id

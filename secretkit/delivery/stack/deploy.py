@@ -8,6 +8,7 @@ leaves alone what is as it should be.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from ...errors import (
 from ...rotation import journal as journals
 from ...rotation import objects, usage
 from ...rotation.converge import converge, now
+from ...rotation.objects import NAMESPACE
 from ...rotation.travel import Arrival, Clock
 from ...rotation.types import OnEvent
 from ...rotation.versions import STACK, ConfigVersions, StoreVersions, Versions, brought
@@ -37,7 +39,6 @@ from .report import Report, VersionReport, failed, reports
 from .resolve import Names, Resolution, Resolved, check_stack_name, resolve
 from .rewrite import Given, rewrite
 
-NAMESPACE = "com.docker.stack.namespace"  # docker's own label of what belongs to a stack
 _ROUNDS = 5  # times that docker deploys, where other versions become current meanwhile
 Key = tuple[Kind, str]
 
@@ -92,7 +93,6 @@ class Deployment:
         """
         found = {kind: self.engine.objects(kind) for kind in KINDS}
         self._there = {one.id for kind in KINDS for one in found[kind]}
-        by_name = {kind: objects.by_name(found[kind]) for kind in KINDS}
         services = self.engine.services()
         names: Names = {kind: self._names(kind, found[kind], fresh) for kind in KINDS}
         there: Names = {kind: {one.name for one in found[kind]} for kind in KINDS}
@@ -111,7 +111,7 @@ class Deployment:
             if one.becomes == "given":
                 self._take(one, sources)
             if key not in choices or one.becomes == "given":
-                known = self._known(kind, one.name, by_name[kind].get(one.name, {}), services)
+                known = self._known(kind, one.name, found[kind], services)
                 if one.name in fresh and kind == "secret" and not known.numbers:
                     choices[key] = Choice(kind, one.name, None, 1, makes=True, creates=True)
                 else:
@@ -159,10 +159,17 @@ class Deployment:
         self,
         kind: Kind,
         name: str,
-        found: Mapping[int, EngineObject],
+        there: Collection[EngineObject],
         services: Collection[Service],
     ) -> Known:
+        """`there` are the engine's objects of the kind."""
         versions = self._versions.get(kind)
+        numbers: tuple[int, ...] = ()
+        if versions is not None:
+            with contextlib.suppress(NotFoundError):
+                numbers = versions.numbers(name)
+        known = (name,) if numbers and kind == "secret" else ()
+        found = objects.by_name(there, known).get(name, {})
         labels = {one.labels.get(NAMESPACE, "") for one in found.values()}
         stacks = frozenset(labels - {"", self.name})
         try:
@@ -170,12 +177,13 @@ class Deployment:
                 return choosing.known(kind, name, found, services)
             return choosing.known(
                 *(kind, name, found, services),
-                numbers=versions.numbers(name),
+                numbers=numbers,
                 current=versions.current(name),
                 staged=versions.staged(name),
                 store_id=versions.store_id,
                 foreign=usage.foreign(versions, name, found),
                 stacks=stacks,
+                taken=objects.taken(there, name),
             )
         except NotFoundError:
             return choosing.known(kind, name, found, services, stacks=stacks)
@@ -211,7 +219,7 @@ class Deployment:
                 unknown.add(number)
         # Those that are gone: all where `last` may be among them, else what a copy does not know.
         since = 1 if last is None else max(known.numbers) + 1
-        unknown |= {*range(since, max(there))} - there
+        unknown |= {*range(since, max(there))} - there - known.taken
         return Content(frozenset(equal), frozenset(unknown), last)
 
     @property
@@ -236,12 +244,12 @@ class Deployment:
         # First the journals: whoever begins after this looks at what docker has changed.
         self._refuse_rotating(plan.choices, f" while stack {self.name} is deployed")
         services = self.engine.services()
-        by_name = {kind: objects.by_name(self.engine.objects(kind)) for kind in KINDS}
+        there = {kind: self.engine.objects(kind) for kind in KINDS}
         choices: dict[Key, Choice] = {}
         names: dict[tuple[Kind, str], str] = {}  # object names, by those that were deployed
         for key, one in plan.choices.items():
-            found = by_name[one.kind].get(one.name, {})
-            known = self._known(*key, found, services)
+            known = self._known(*key, there[one.kind], services)
+            found = known.objects
             late = [n for n in found if found[n].id not in self._there and n not in known.numbers]
             if late:
                 raise ConflictError(
