@@ -98,9 +98,9 @@ def _below(top: str) -> Iterator[File]:
                 continue
             if found := kind or _kind_inside(name, content):
                 yield File(path, found, content, kind is not None)
-    for error in unread:
-        path = str(Path(error.filename))
-        yield File(path, "folder", b"", certain=True, problem=_reason(error))
+    for one in unread:
+        path = str(Path(one.filename))
+        yield File(path, "folder", b"", certain=True, problem=_reason(one))
 
 
 def _content(path: str) -> bytes:
