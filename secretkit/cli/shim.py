@@ -92,17 +92,28 @@ def convert(app: App, script: str, output: str | None) -> None:
 
 
 def _content(script: str) -> str:
-    """The text of a script. Bytes that are no UTF-8 are replaced: they are in no name."""
+    """The text of a script. Raises UsageError for bytes that are no UTF-8: TOML holds none."""
     if script == "-":
         if sys.stdin.isatty():
             raise UsageError("stdin is a terminal", hint="name the script")
-        return sys.stdin.buffer.read().decode(errors="replace")
+        return _decoded("stdin", sys.stdin.buffer.read())
     path = Path(script)
     if not path.exists():
         raise NotFoundError(f"no such file, {script}", hint="name the script of ENTRYPOINT")
     if not path.is_file():
         raise UsageError(f"not a regular file, {script}", hint="name the script of ENTRYPOINT")
-    return path.read_bytes().decode(errors="replace")
+    return _decoded(script, path.read_bytes())
+
+
+def _decoded(script: str, content: bytes) -> str:
+    try:  # a program of zeros and ones is refused as what it is
+        return content.decode(errors="replace" if b"\0" in content else "strict")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    raise UsageError(
+        f"cannot convert {script}:{line}, not UTF-8",
+        hint="iconv -f latin1 -t utf-8 writes it so, if that is what it is in",
+    )
 
 
 def _write(files: dict[Path, str]) -> None:

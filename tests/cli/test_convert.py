@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+
+import pytest
 
 from secretkit.project import load
 from tests.cli.program import Program
@@ -65,6 +68,20 @@ def test_what_is_no_script_is_an_error(cli: Program) -> None:
     assert codes == [2, 2, 2, 2]
     assert cli("shim", "convert", "absent").code == 3
     assert "broken:3, `then` is missing" in cli("shim", "convert", "broken").err
+
+
+@pytest.mark.parametrize(
+    "line", [b"echo $A > /\xe9", b"cat > /app/a <<END\n\xff $A\nEND", b"app 'caf\xe9'", b"# \xe9"]
+)
+def test_what_is_not_utf_8_is_refused(cli: Program, line: bytes) -> None:
+    """Nothing is put in place of a byte without a word: the line is told, and nothing written."""
+    text = b"#!/bin/sh\nexport A=$(cat /run/secrets/a)\n" + line + b"\nexec app\n"
+    (cli.folder / "e.sh").write_bytes(text)
+    for script, name in (("e.sh", "e.sh"), ("-", "stdin")):
+        done = cli("shim", "convert", script, "-o", "out.toml", input=text)
+        assert (done.code, done.text) == (2, "")
+        assert re.match(rf"secretkit: error: cannot convert {name}:[34], not UTF-8", done.lines[0])
+    assert not (cli.folder / "out.toml").exists()
 
 
 def test_lint_checks_the_other_files(cli: Program) -> None:
