@@ -84,6 +84,15 @@ def test_what_is_not_utf_8_is_refused(cli: Program, line: bytes) -> None:
     assert not (cli.folder / "out.toml").exists()
 
 
+@pytest.mark.parametrize("name", ["a\n[store]\nx = 1\n.sh", "a\x1b[31m\x9b.sh", "é\x7f.sh"])
+def test_the_script_s_name_stays_in_its_comment(cli: Program, name: str) -> None:
+    """A newline does not end it, and a terminal is not steered."""
+    cli.write(name, SCRIPT)
+    done = cli.ok("shim", "convert", name)
+    assert tomllib.loads(done.text).keys() == {"entrypoint"}
+    assert all(line.isprintable() for line in done.text.splitlines())
+
+
 def test_lint_checks_the_other_files(cli: Program) -> None:
     """A script that cannot be followed is a finding of that file."""
     for name in ("a", "b", "c"):

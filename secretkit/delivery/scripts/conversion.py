@@ -81,7 +81,7 @@ class Conversion:
 
 def toml(made: Conversion) -> str:
     """The `[entrypoint]` table of a conversion, with comments."""
-    rows = [f"# What {made.path} does."]
+    rows = [f"# What {_line(made.path)} does."]
     for text in made.instructions:
         rows.append(f"# Dockerfile: {text}")
     rows.append("[entrypoint]")
@@ -116,7 +116,8 @@ def _line(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value in TOML; its texts are those of JSON, but for DEL."""
+    """A value in TOML; its texts are those of JSON, but for what a terminal would not show."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{key} = {_value(one)}' for key, one in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    said = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in said)
