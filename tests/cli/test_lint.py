@@ -177,6 +177,19 @@ def test_what_another_user_s_rights_hide_is_a_finding() -> None:
     assert (len(alone), none) == (1, 0)
 
 
+def test_a_newline_in_a_name(bare: Program) -> None:
+    """Such a file is checked as any other, and its name stays on its line."""
+    bare.write("Dockerfile.a\nb", "FROM a\nENV API_TOKEN=c4n4ry\n")
+    bare.write("stack.a\nb.yml", PLAIN)
+    bare.write("a\nentrypoint.sh", "#!/bin/sh\nexport API_TOKEN=c4n4ry\napp\n")
+    assert {path for path, _, _ in found(bare)} == {
+        "Dockerfile.a\nb",
+        "stack.a\nb.yml",
+        "a\nentrypoint.sh",
+    }
+    assert "Dockerfile.a\\nb:2: error: " in bare("lint").text
+
+
 def test_a_comment_that_names_no_rule(bare: Program) -> None:
     """It silences nothing, and is told; others on the line count, and blanks do not matter."""
     comment = "# secretkit: ignore=run-secret-path , plaintext-sercet"

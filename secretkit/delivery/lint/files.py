@@ -23,13 +23,15 @@ SKIPPED = {
 LARGEST = 4 << 20  # bytes
 _DOCKERFILE = re.compile(
     r"(Dockerfile|Containerfile)(\.(?!dockerignore$|md$|txt$).+)?|.+\.(Dockerfile|Containerfile)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
-_STACK = re.compile(r"(.+[._-])?(docker-)?(compose|stack|swarm)([._-].+)?\.ya?ml", re.IGNORECASE)
+_STACK = re.compile(
+    r"(.+[._-])?(docker-)?(compose|stack|swarm)([._-].+)?\.ya?ml", re.IGNORECASE | re.DOTALL
+)
 _YAML = (".yml", ".yaml")
 _SERVICES = re.compile(rb"^(?:\xef\xbb\xbf)?[\"']?services[\"']?\s*:", re.MULTILINE)
 _SHELL = re.compile(rb"#!\s*\S*?/(?:env\s+(?:-S\s+)?)?(?:busybox\s+)?(?:ba|da|a|k)?sh\b")
-_SCRIPT = re.compile(r".*(entry[-_.]?point|docker-init).*", re.IGNORECASE)
+_SCRIPT = re.compile(r".*(entry[-_.]?point|docker-init).*", re.IGNORECASE | re.DOTALL)
 _SECRETS = re.compile(rb"/run/secret|file_env")
 
 
