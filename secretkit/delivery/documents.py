@@ -42,7 +42,7 @@ TRUE = ("true", "yes", "on", "y")  # in lower case
 # What a reader's message quotes, unless that is a sign of YAML or the name of a part of it.
 _QUOTED = re.compile(r""" (['"])(?!(?:[][,:{}?!>-]|<[a-z ]+>)\1).*\1""", re.DOTALL)
 # Where the shell of the user puts a pipe that stands for a file; another would never end.
-_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _HINT = "see this line and the one before: a quote, a bracket, the indentation"
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
@@ -175,7 +175,7 @@ def read(path: str, content: bytes | None = None) -> Document:
 def _content(path: str) -> bytes:
     """The beginning of a file, up to what is too large."""
     try:
-        if Path(path).is_fifo() and not path.startswith(_PIPES):
+        if Path(path).is_fifo() and not path.startswith(PIPES):
             reason = "a pipe"
         else:
             with Path(path).open("rb") as file:

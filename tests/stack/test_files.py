@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from secretkit.delivery.documents import read
+from secretkit.delivery.stack.contents import content_of
 from secretkit.delivery.stack.model import Stack, load
 from secretkit.delivery.stack.resolve import check, resolve
 from secretkit.delivery.stack.rewrite import Given, rewrite
@@ -384,6 +386,41 @@ def test_nothing_shows_a_content() -> None:
     resolution = resolve(stack, "s", {})
     assert resolution.definitions[0].source.content == "hunter2"  # type: ignore[union-attr]
     assert "hunter2" not in repr((resolution, stack.definitions))
+
+
+def brought(path: Path) -> bytes:
+    """What a stack gets of a `file:`."""
+    stack = Stack([read("f.yml", f"secrets: {{x: {{file: {path}}}}}".encode())], {})
+    return content_of(resolve(stack, "s", {}).definitions[0], {})
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Nothing waits: not for the writer of a FIFO; a pipe that the user's shell made is read."""
+    os.mkfifo(tmp_path / "fifo")
+    for path, reason in (
+        *((tmp_path / "fifo", "not a regular file"), (Path("/dev/null"), "not a regular file")),
+        *((tmp_path, "is a directory"), (tmp_path / "none", "no such file or directory")),
+    ):
+        with pytest.raises(UsageError, match=f"f.yml:1:11: cannot read {path}, {reason}$"):
+            brought(path)
+    for folder in ("/dev/fd", "/proc/self/fd"):
+        ours, theirs = os.pipe()
+        os.write(theirs, b"piped")
+        os.close(theirs)
+        try:
+            assert brought(Path(folder, str(ours))) == b"piped"
+        finally:
+            os.close(ours)
+
+
+def test_a_file_that_is_too_large_is_not_measured(tmp_path: Path) -> None:
+    """It is not read to its end: what is said is the limit."""
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * 600_000)
+    with pytest.raises(UsageError, match=r"x: more than 511999 bytes$"):
+        brought(large)
+    large.write_bytes(b"x" * 511_999)
+    assert len(brought(large)) == 511_999
 
 
 def test_an_external_that_is_missing_is_told_if_it_is_used() -> None:

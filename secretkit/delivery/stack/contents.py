@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 
 from ... import naming
 from ...errors import InvalidValueError, UsageError
+from ..documents import PIPES
 from .resolve import Resolved, Source
 
 
@@ -16,6 +18,8 @@ def content_of(one: Resolved, variables: Mapping[str, str]) -> bytes:
     limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
     content = _read(one, one.source, variables, limit)
     try:
+        if len(content) > limit:  # what follows was not read
+            raise InvalidValueError(one.name, f"more than {limit} bytes")
         naming.check_value(one.name, content, limit)
     except InvalidValueError as error:
         raise UsageError(
@@ -38,11 +42,21 @@ def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: in
         return source.content.encode(errors="surrogateescape")  # a variable may be any bytes
     assert source.path is not None  # noqa: S101 - exactly one is given
     try:
-        with open(source.path, "rb") as file:  # noqa: PTH123 - links as the kernel has them
-            return file.read(limit + 1)
+        # By open() itself: links as the kernel has them.
+        with open(source.path, "rb", opener=_without_waiting) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode) or source.path.startswith(PIPES):
+                return file.read(limit + 1)
+            reason = "not a regular file"
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise UsageError(
-            f"{place}: cannot read {one.definition.source}, {reason}",
-            hint=f"docker looks for it at {source.path}",
-        ) from None
+    except ValueError:  # a NUL
+        reason = "no name of a file"
+    raise UsageError(
+        f"{place}: cannot read {one.definition.source}, {reason}",
+        hint=f"docker looks for it at {source.path}",
+    )
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file; a FIFO without its writer, but for a pipe that the user's shell made."""
+    return os.open(path, flags if path.startswith(PIPES) else flags | os.O_NONBLOCK)
