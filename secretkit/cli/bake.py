@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ def bake(
             f"{name} would lose its name, and could not be baked again",
             hint="choose another TAG, or give it one more name before, with `docker tag`",
         )
-    _tell(app, recipe)
+    _tell(app, recipe, facts.closed)
     if wish.shim(recipe.python.path).all_by_default:
         app.out.say(f"secrets: {ALL}")
     if directory is not None:
@@ -149,9 +150,9 @@ def _folder(path: str) -> str:
     return path
 
 
-def _tell(app: App, recipe: Recipe) -> None:
+def _tell(app: App, recipe: Recipe, closed: Sequence[str]) -> None:
     """What a user of the image would not expect."""
-    from ..delivery.bake.recipe import NO_PLACE
+    from ..delivery.bake.recipe import CLOSED, NO_PLACE
 
     image = recipe.image
     app.out.say(f"Python {recipe.python.version} is {recipe.python.path}")
@@ -160,6 +161,8 @@ def _tell(app: App, recipe: Recipe) -> None:
             app.out.say(f"{step.link[0]} is a link to {step.link[1]}, in memory")
     for name in recipe.without_place:
         app.out.warn(f"<<{name}>>: {NO_PLACE}")
+    for folder in closed:
+        app.out.warn(f"--tmpfs {folder}: {CLOSED}")
     if image.onbuild:
         app.out.warn(f"ONBUILD of {image.name} runs in this build, and is gone from what it makes")
 

@@ -200,6 +200,27 @@ def test_files_on_a_disk(ground: Ground) -> None:
         assert json.loads(ground.run(baked)) == [VALUE]
 
 
+def test_memory_that_docker_closes_to_the_user(ground: Ground) -> None:
+    """Over root's folder it is root's: what opens it is said, and works."""
+    ground.cli.write("t.json", '["<<db-password>>"]\n')
+    make = "import os; os.makedirs('/etc/app')"
+    image = ground.image(
+        f"RUN {json.dumps(['/usr/bin/python3', '-c', make])}",
+        "USER 1000",
+        'CMD ["cat", "/etc/app/x.json"]',
+    )
+    words = ("--tmpfs", "/etc/app", "--tmpfs", "/new", "--render", "t.json:/etc/app/x.json")
+    name = ground.name()
+    (said,) = [line for line in ground.bake(image, "-t", name, *words).lines if "warning" in line]
+    assert "--tmpfs /etc/app: the image's USER cannot write to it" in said
+    mounted = ("--tmpfs", "/etc/app:uid=1000")
+    assert json.loads(ground.run(name, *HARDENED, *mounted)) == [VALUE]
+    plan = ground.bake(image, "--check", "--json", *words).json["plan"]
+    assert "--tmpfs /etc/app" in [one["what"] for one in plan]
+    words = ("--tmpfs", "/new", "--render", "t.json:/new/x.json")
+    assert "warning" not in ground.bake(image, "-t", name, *words).err
+
+
 def test_an_image_without_shell_and_accounts(ground: Ground) -> None:
     """The build needs neither /bin/sh nor an entry for root."""
     remove = "import os; os.remove('/bin/sh'); os.remove('/etc/passwd'); os.remove('/etc/group')"

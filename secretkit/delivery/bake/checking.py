@@ -17,7 +17,7 @@ from ..shim import LAUNCHER
 from ..shimmed import Shimmed, ends_in_exec, shimmed, through
 from .image import Image, Search
 from .options import entries
-from .recipe import ALL, NO_PLACE, Recipe, Wish
+from .recipe import ALL, CLOSED, NO_PLACE, Recipe, Wish
 
 _ROOT = re.compile(r"^[^#\n]*?\b(gosu|su-exec|setpriv|runuser|chown|chroot)\s", re.MULTILINE)
 _ASKS_USER = re.compile(r"\bid\s+-u\b|\$\{?E?UID\b")
@@ -42,6 +42,7 @@ class Facts(NamedTuple):
     recipe: Recipe | None  # what would be built; None if nothing can be
     refused: SecretkitError | None  # why not
     templates: Mapping[str, bytes] = {}  # of the project, by their names
+    closed: tuple[str, ...] = ()  # of the wish's tmpfs: to the image's user, as docker mounts them
 
     @property
     def shim(self) -> Shimmed:
@@ -279,6 +280,7 @@ def plan(facts: Facts) -> list[tuple[str, str]]:
     if recipe.table:
         lines.append(("entrypoint.json", json.dumps(recipe.table, ensure_ascii=False)))
     lines += [(f"<<{name}>>", NO_PLACE) for name in recipe.without_place]
+    lines += [(f"--tmpfs {folder}", CLOSED) for folder in facts.closed]
     lines += [("template", f"{name}, copied from the project") for name in recipe.templates]
     for step in recipe.steps:
         if step.moved:

@@ -37,6 +37,7 @@ def look(
     recipe: Recipe | None = None
     refused: SecretkitError | None = None
     templates: dict[str, bytes] = {}
+    closed: tuple[str, ...] = ()
     if image.os != "linux":
         found, remedy, texts, checks = Search(None, {}), "", {}, []
         refused = SecretkitError(f"it is for {image.os}", hint="the shim runs on linux")
@@ -55,13 +56,15 @@ def look(
                     raise image_facts.missing_python(image, found, remedy)
                 recipe = decide(image, found.python, wish, files.stat)
                 templates = context.read_templates(folder, recipe.templates)
-                trying.check(
+                closed = trying.check(
                     images, files, recipe, templates, tmpfs=wish.tmpfs, with_jinja2=with_jinja2
                 )
             except SecretkitError as error:
                 refused = error
     return Facts(
-        *(image, found, remedy, machine, texts, checks, history, wish, recipe, refused), templates
+        *(image, found, remedy, machine, texts, checks, history, wish, recipe, refused),
+        templates,
+        closed,
     )
 
 

@@ -32,6 +32,8 @@ LARGEST = 1 << 20  # bytes of a template, as the shim takes it
 _DOCKERS = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 # What is not said of an argument: it may come with the command of a container.
 NO_PLACE = "neither ENTRYPOINT nor CMD has it: no container starts whose command has not"
+# What is said of a folder that only a tmpfs with an owner opens to the image's user.
+CLOSED = "the image's USER cannot write to it as it is: --tmpfs DIR:uid=ID for docker run"
 # What is not expected of a shim that is told nothing.
 ALL = "nothing says which go where: all become variables of the environment"
 Look = Callable[[str], "Found | None"]  # what a path in the image leads to

@@ -38,27 +38,40 @@ def check(
     *,
     tmpfs: Sequence[str] = (),
     with_jinja2: bool = False,
-) -> None:
+) -> tuple[str, ...]:
     """Raises UsageError with what the shim would say at each start, ConflictError if it would not
     come to that.
+
+    Returns the folders of `tmpfs` that a start needs with an owner: over a folder of the image the
+    engine mounts memory of root with that folder's mode, whatever mode is asked for (measured with
+    20.10); where there is none, with mode 1777.
     """
     command = [*recipe.image.entrypoint, *recipe.image.cmd] or [recipe.python.path]
     options = [word for option in recipe.options for word in option.words]
     words = [*recipe.start, "--check", "--json", *options, "--", *command]
-    added = _added(files, recipe, tar(recipe, templates, with_jinja2=with_jinja2))
-    ran = images.run(recipe.image.id, words, added, tmpfs)
-    found = _complaints(ran) if ran else None
-    if found is None:
-        raise ConflictError(
-            f"the Python of {recipe.image.name} does not start with these files in their places",
-            hint="render to a place of the program's own",
-        )
-    wrong = [line for line in found if not _NO_SECRET.search(line)]
-    if wrong:
+    context = tar(recipe, templates, with_jinja2=with_jinja2)
+
+    def wrong(opened: Sequence[str]) -> list[str]:
+        ran = images.run(recipe.image.id, words, _added(files, recipe, context, opened), tmpfs)
+        found = _complaints(ran) if ran else None
+        if found is None:
+            raise ConflictError(
+                f"the Python of {recipe.image.name} does not start with these files in their"
+                " places",
+                hint="render to a place of the program's own",
+            )
+        return [line for line in found if not _NO_SECRET.search(line)]
+
+    left = wrong(())
+    closed = [one for one in tmpfs if left and (at := files.stat(one)) and not at.mode & 0o002]
+    if closed:
+        left = wrong(closed)
+    if left:
         raise UsageError(
-            f"no container would start: {'; '.join(wrong)}",
+            f"no container would start: {'; '.join(left)}",
             hint="what the shim says there is true of every container of the image",
         )
+    return tuple(closed)
 
 
 def _complaints(ran: Ran) -> list[str] | None:
@@ -72,8 +85,8 @@ def _complaints(ran: Ran) -> list[str] | None:
         return [line.removeprefix(_SAYS) for line in lines if line.startswith(_SAYS)] or None
 
 
-def _added(files: Files, recipe: Recipe, context: bytes) -> bytes:
-    """What the build adds to the image, as a tar of its root."""
+def _added(files: Files, recipe: Recipe, context: bytes, opened: Sequence[str]) -> bytes:
+    """What the build adds to the image, as a tar of its root; `opened` are folders for any user."""
     packed = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(context)) as read,
@@ -84,10 +97,18 @@ def _added(files: Files, recipe: Recipe, context: bytes) -> bytes:
             if entry.isfile() and top in _PLACES:
                 entry.name = f"{_PLACES[top]}{slash}{rest}"[1:]
                 written.addfile(entry, read.extractfile(entry))
-        for entry, content in _steps(files, recipe):
+        for entry, content in (*_steps(files, recipe), *_open(files, opened)):
             entry.size = len(content)
             written.addfile(entry, io.BytesIO(content))
     return packed.getvalue()
+
+
+def _open(files: Files, folders: Sequence[str]) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    for folder in folders:
+        found = files.stat(folder)
+        entry = tarfile.TarInfo((found.path if found else folder)[1:])
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+        yield entry, b""
 
 
 def _steps(files: Files, recipe: Recipe) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
