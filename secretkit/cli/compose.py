@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +64,13 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
     before = mount.locate(app.folder, place)
     on_disk = on_disk or bool(before and before.on_disk)
     mode = before.mode if before else mount.FILE_MODE
-    folder, secrets, created = bring_up(app, place, on_disk=on_disk, mode=mode)
+    path = beside / COMPOSE_OVERRIDE
+    delivery.check_is_ours(path)
+    folder, secrets, created = bring_up(
+        *(app, place), on_disk=on_disk, mode=mode, check=partial(delivery.known, stack)
+    )
     by_name = {one.name: one for one in secrets}
     override = delivery.plan(stack, by_name, _seen_from(beside, folder.path), mode)
-    path = beside / COMPOSE_OVERRIDE
     changed = delivery.write(path, override.text)
     _tell(app, override)
     if changed:

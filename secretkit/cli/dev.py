@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,17 +149,30 @@ def status(app: App) -> None:
 
 
 def bring_up(
-    app: App, path: Path, *, on_disk: bool, mode: int
+    app: App,
+    path: Path,
+    *,
+    on_disk: bool,
+    mode: int,
+    check: Callable[[Collection[str]], object] = len,
 ) -> tuple[DevFolder, tuple[Secret, ...], list[str]]:
     """Make the dev folder `path` or bring it up to date, and say so; what is declared and missing
     is created first, the store too. Returns the folder, the secrets and the names of those created.
+
+    `check` is given the names of all secrets that there will be, before anything changes.
     """
     from .. import mount
+    from ..project import STORE_FOLDER
     from . import git
     from .creating import create, missing
 
+    if not (app.folder / STORE_FOLDER).exists():
+        check({name for one in app.project.secrets.values() for name in one.makes})
     with _store(app) as store:
-        created = create(store, missing(app.project, {one.name for one in store.list()}))
+        there = {one.name for one in store.list()}
+        lacking = missing(app.project, there)
+        check(there.union(*(one.names for one in lacking)))
+        created = create(store, lacking)
         for new in created:
             app.out.say(f"created {new.name} v1 from generator {new.generator}")
         secrets = tuple(store.list())

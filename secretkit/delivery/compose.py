@@ -8,7 +8,7 @@ of its definition, which covers neither what is in the file nor (in v2) its path
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,17 +121,10 @@ def plan(stack: Stack, secrets: Mapping[str, Secret], folder: str, mode: int) ->
     `folder` is as compose is to read it: absolute, or relative to the first compose file; `mode`
     is that of its files. Raises NotFoundError if no service uses any of the secrets.
     """
-    uses = {name: _uses(stack, service, set()) for name, service in stack.services.items()}
-    used = {use.source for all_of in uses.values() for use in all_of}
-    definitions = [
-        one for (kind, key), one in stack.definitions.items() if kind == "secret" and key in used
-    ]
-    known = {one.key: name for one in definitions if (name := _secret(one, secrets))}
-    unknown = tuple(one for one in definitions if one.key not in known)
-    if not known:
-        raise _none_of_ours(stack, unknown)
+    uses = _uses_by_service(stack)
+    ours, unknown = known(stack, secrets)
     services = {
-        service: tuple(sorted({known[use.source] for use in all_of if use.source in known}))
+        service: tuple(sorted({ours[use.source] for use in all_of if use.source in ours}))
         for service, all_of in uses.items()
     }
     services = {service: names for service, names in services.items() if names}
@@ -143,16 +136,38 @@ def plan(stack: Stack, secrets: Mapping[str, Secret], folder: str, mode: int) ->
         "secrets": {
             key: {"external": False, "file": f"{folder}/{name}".replace("$", "$$")}
             | _taken_away(stack, key)
-            for key, name in known.items()
+            for key, name in ours.items()
         },
     }
-    ours = [use for all_of in uses.values() for use in all_of if use.source in known]
+    all_uses = [use for all_of in uses.values() for use in all_of if use.source in ours]
     # Each once: a service that is extended uses its secrets in several.
-    found = tuple(dict.fromkeys(one for use in ours if (one := _ignored(use, mode))))
-    return Override(known, services, unknown, found, _HEAD + _yaml(content))
+    found = tuple(dict.fromkeys(one for use in all_uses if (one := _ignored(use, mode))))
+    return Override(ours, services, unknown, found, _HEAD + _yaml(content))
 
 
-def _secret(definition: Definition, secrets: Mapping[str, Secret]) -> str | None:
+def known(
+    stack: Stack, secrets: Collection[str]
+) -> tuple[Mapping[str, str], tuple[Definition, ...]]:
+    """What services of `stack` use: of these secrets, by key, and what is none of them.
+
+    Raises NotFoundError if no service uses any of the secrets.
+    """
+    used = {use.source for all_of in _uses_by_service(stack).values() for use in all_of}
+    definitions = [
+        one for (kind, key), one in stack.definitions.items() if kind == "secret" and key in used
+    ]
+    ours = {one.key: name for one in definitions if (name := _secret(one, secrets))}
+    unknown = tuple(one for one in definitions if one.key not in ours)
+    if not ours:
+        raise _none_of_ours(stack, unknown)
+    return ours, unknown
+
+
+def _uses_by_service(stack: Stack) -> dict[str, list[Use]]:
+    return {name: _uses(stack, service, set()) for name, service in stack.services.items()}
+
+
+def _secret(definition: Definition, secrets: Collection[str]) -> str | None:
     """The secret that a definition means: by its name, which may be that of a version, or key."""
     name = definition.name or definition.key
     return next((one for one in (name, parse(name)[0], definition.key) if one in secrets), None)
@@ -239,20 +254,33 @@ def _yaml(content: object) -> str:
 # -- the file ------------------------------------------------------------------------------------
 
 
+def check_is_ours(path: Path) -> bytes | None:
+    """What is at `path`; None if nothing is. Raises ConflictError if this has not written it."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        before = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    if not before.startswith(MARK.encode()):
+        raise ConflictError(
+            f"not written by secretkit, {path} is there already", hint="move it away"
+        )
+    return before
+
+
+def _cannot_write(path: Path, error: OSError) -> SecretkitError:
+    return SecretkitError(f"cannot write {path}: {(error.strerror or '').lower()}")
+
+
 def write(path: Path, content: str) -> bool:
     """Put `content` at `path` in one rename; returns whether that changed anything.
 
     Raises ConflictError if another file is there than one that this has written.
     """
+    if check_is_ours(path) == content.encode():
+        return False
     try:
-        if os.path.lexists(path):
-            before = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-            if not before.startswith(MARK.encode()):
-                raise ConflictError(
-                    f"not written by secretkit, {path} is there already", hint="move it away"
-                )
-            if before == content.encode():
-                return False
         staged = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
         try:
             staged.write_bytes(content.encode())
@@ -260,5 +288,5 @@ def write(path: Path, content: str) -> bool:
         finally:
             staged.unlink(missing_ok=True)
     except OSError as error:
-        raise SecretkitError(f"cannot write {path}: {(error.strerror or '').lower()}") from None
+        raise _cannot_write(path, error) from None
     return True

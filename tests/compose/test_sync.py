@@ -184,6 +184,17 @@ def test_no_service_uses_one(project: Program) -> None:
         "hint: `secretkit create db` makes one that is used"
     )
     assert not (project.folder / OURS).exists()
+    assert project("compose", "sync", "--on-disk").code == 3
+    assert not os.path.lexists(project.folder / "dev-secrets")
+
+
+def test_a_fresh_clone_of_which_no_service_uses_one(bare: Program) -> None:
+    """Not even a store is made."""
+    bare.write("secretkit.toml", '[secrets.db-password]\ngenerate = "password"\n')
+    bare.write("compose.yaml", ONE.replace("db-password", "other"))
+    before = sorted(os.listdir(bare.folder))
+    assert bare("compose", "sync").code == 3
+    assert sorted(os.listdir(bare.folder)) == before
 
 
 def test_which_services(project: Program) -> None:
@@ -315,7 +326,8 @@ def test_a_file_that_is_not_ours_stays(project: Program) -> None:
     assert project("compose", "sync").code == 4
     path.unlink()
     path.mkdir()
-    assert project("compose", "sync").code == 4
+    assert project("compose", "sync", "--on-disk").code == 4
+    assert not os.path.lexists(project.folder / "dev-secrets")
 
 
 def test_no_path_of_this_machine(project: Program) -> None:
