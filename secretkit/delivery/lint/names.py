@@ -10,10 +10,16 @@ from collections.abc import Iterator
 
 # What a name ends in, word by word: POSTGRES_PASSWORD, apiKey, github-token.
 _LAST = {
-    "password", "passwd", "passphrase", "pass", "pwd", "pgpassword",
+    "password", "passwd", "passphrase", "pass", "pwd", "pw",
     "secret", "token", "apikey", "credential", "credentials",
     "requirepass", "masterauth",  # of Redis
 }  # fmt: skip
+# The same in one word, DBPASS. Others that end so are mostly something else: compass, sshpass=1.1
+_GLUED = re.compile(
+    r"(?:db|database|sql|my|mysql|maria|pg|postgres|redis|mongo|ldap|smtp"
+    r"|mail|imap|ftp|sftp|http|proxy|web|app|api|user|usr|root|admin|login|auth|key|store"
+    r"|keystore|truststore|vault|mq|rabbit|amqp)(?:pass|passwd|password|pwd|pw)"
+)
 _BEFORE_KEY = {
     "api", "private", "secret", "signing", "encryption", "master", "auth", "jwt", "session",
     "account", "app", "cookie", "hmac", "deploy", "ssh", "enc", "fernet",
@@ -80,7 +86,9 @@ def is_secret(name: str) -> bool:
         return False
     if words[-2:] in (["access", "key"], ["erlang", "cookie"]):  # AWS_ACCESS_KEY is half a name
         return words[-1] == "cookie" or "secret" in words
-    return words[-1] in _LAST or (words[-1] == "key" and bool(_BEFORE_KEY & set(words[-2:-1])))
+    return bool(words[-1] in _LAST or _GLUED.fullmatch(words[-1])) or (
+        words[-1] == "key" and bool(_BEFORE_KEY & set(words[-2:-1]))
+    )
 
 
 def is_plain(value: str) -> bool:
