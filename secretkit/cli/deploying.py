@@ -75,6 +75,7 @@ def deploy(
     deploy that was interrupted.
     """
     from ..delivery.stack import docker
+    from ..delivery.stack.variables import refused
 
     docker.program()
     variables = variables_of(env_file)
@@ -87,7 +88,7 @@ def deploy(
 
         lacking = _lacking(app, deployment, store)
         plan = deployment.plan([each for one in lacking for each in one.names])
-        docker.check(name, deployment.given(plan), environment())
+        docker.check(name, deployment.given(plan), environment(), refused(deployment.stack))
         if dry_run:
             _show_plan(app, plan, lacking)
             return

@@ -543,6 +543,10 @@ def test_files_that_docker_refuses(shop: Shop, client: str) -> None:
         done = shop.deploy(*dry, code=2, PATH=path)
         assert f"docker refuses the files of stack {shop.name}: " in done.err
         assert "hint: nothing was made or changed" in done.err and "canary" not in done.err
+    shop.write({"key": {"file": "./key"}}, service={"image": "${IMG:?canary}"})
+    done = shop.deploy("--dry-run", code=2, PATH=path)
+    assert f"refuses the files of stack {shop.name}: stack.yml:1:" in done.err
+    assert "the variable IMG is required and not set\n" in done.err and "canary" not in done.err
     shop.write({"key": {"file": "./key"}})
     for command in ("deploy", "diff", "lint"):
         done = shop.secretkit(*shop.words(command, "-c", "more"), PATH=path)

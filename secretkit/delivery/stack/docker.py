@@ -49,9 +49,13 @@ def program() -> str:
     return found
 
 
-def check(name: str, given: Given, environment: Mapping[str, str]) -> None:
+def check(
+    name: str, given: Given, environment: Mapping[str, str], variables: str | None = None
+) -> None:
     """Has docker read the files, and ask no engine; raises UsageError for what it refuses of them.
 
+    `variables` is what is wrong with their variables, to be said if docker refuses these: what it
+    says of them itself may hold a value.
     It does not see what an engine would refuse.
     """
     docker = program()
@@ -73,6 +77,8 @@ def check(name: str, given: Given, environment: Mapping[str, str]) -> None:
         )
     if done.returncode and _NOWHERE not in done.stderr:
         said = [*told(done.stderr.splitlines())] or ["it does not say why"]
+        if variables and "invalid interpolation format" in said[-1]:
+            said = [variables]
         raise UsageError(
             f"docker refuses the files of stack {name}: {said[-1]}",
             hint="nothing was made or changed",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ...engines.protocol import Kind
 from ...errors import ConflictError
 from ...naming import variable_name
 from ...rotation.objects import parse
-from ..documents import MappingNode, Node, ScalarNode, SequenceNode
+from ..documents import Document, MappingNode, Node, ScalarNode, SequenceNode
 from ..interpolation import InterpolationError, interpolate, sole
 from .model import Definition, Stack
 
@@ -71,16 +71,55 @@ def of_stack(stack: Stack, current: Current) -> tuple[dict[str, str], list[Defin
     return dict(sorted(found.items())), without
 
 
+def without_variable(stack: Stack, current: Current) -> list[tuple[Definition, str]]:
+    """External ones that have versions and no variable for them, and a `name:` that has one.
+
+    Plain docker takes the name that the file says, which stays that of one version.
+    """
+    found = []
+    for one in stack.definitions.values():
+        written = one.name or one.key
+        known = current.get(one.kind, {})
+        name = next((each for each in (written, parse(written)[0]) if each in known), None)
+        if one.origin == "external" and name and not sole(one.raw_name or ""):
+            variable = variable_name(name) + SUFFIXES[one.kind]
+            variable = variable if _NAME.fullmatch(variable) else "NAME" + SUFFIXES[one.kind]
+            found.append((one, f"name: ${{{variable}:-{name}}}"))
+    return found
+
+
 def unset(stack: Stack) -> tuple[str, ...]:
     """The variables that the files use without a default, and that are not set: docker takes "".
 
     What docker refuses is left to docker.
     """
     found: dict[str, None] = {}
-    rest: list[Node] = []
+    for _, node in _texts(stack):
+        with contextlib.suppress(InterpolationError):
+            interpolate(node.value, stack.variables, found.setdefault)
+    return tuple(sorted(found))
+
+
+def refused(stack: Stack) -> str | None:
+    """The first text whose variables cannot be replaced: its place and why; None: all can be."""
+    for document, node in _texts(stack):
+        try:
+            interpolate(node.value, stack.variables)
+        except InterpolationError as error:
+            return f"{document.place(node)}: {error}"
+    return None
+
+
+def _texts(stack: Stack) -> Iterator[tuple[Document, ScalarNode]]:
+    """The texts with a $ in which docker replaces variables, in the order of the files."""
     for document in stack.documents:
         sections = (document.get(document.root, one) for one in _SECTIONS)
-        rest += [one for one in sections if one is not None]
+        found = _texts_of([one for one in sections if one is not None])
+        for node in sorted(found, key=lambda one: (one.start_mark.line, one.start_mark.column)):
+            yield document, node
+
+
+def _texts_of(rest: list[Node]) -> Iterator[ScalarNode]:
     seen: set[int] = set()
     while rest:
         node = rest.pop()
@@ -92,6 +131,4 @@ def unset(stack: Stack) -> tuple[str, ...]:
         elif isinstance(node, SequenceNode):
             rest += node.value
         elif isinstance(node, ScalarNode) and "$" in node.value:
-            with contextlib.suppress(InterpolationError):
-                interpolate(node.value, stack.variables, found.setdefault)
-    return tuple(sorted(found))
+            yield node
