@@ -40,14 +40,19 @@ def env(app: App, files: tuple[str, ...], env_file: str | None) -> None:
     as DB_PASSWORD_SECRET, and with an engine each config, as APP_CONFIG. `eval "$(secretkit stack
     env)"` sets them in a shell.
     """
-    from ..delivery.stack.variables import of_all, of_stack
+    from ..delivery.stack.variables import of_all, of_stack, without_variable
 
     current = _current(app)
     if files:
-        found, unknown = of_stack(read_stack(app, files, variables_of(env_file)), current)
+        stack = read_stack(app, files, variables_of(env_file))
+        found, unknown = of_stack(stack, current)
         without = [
             f"{one.place}: no {one.kind} of the project is meant by the name of {one.key}"
             for one in unknown
+        ] + [
+            f"{one.place}: the {one.kind} {one.key} has no variable, so docker deploys"
+            f" {one.name or one.key} whichever version is current: write `{remedy}`"
+            for one, remedy in without_variable(stack, current)
         ]
     else:
         found, names = of_all(current)

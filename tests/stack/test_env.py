@@ -116,6 +116,27 @@ def test_with_a_file_its_own_variables(cli: Program) -> None:
     assert cli("stack", "env", "-c", "stack.yml").code == 4
 
 
+def test_a_file_without_variables_is_told(cli: Program) -> None:
+    """Docker would deploy the name that it has, whatever is current: how to write it is said."""
+    cli.create("db-password")
+    cli.ok("rotate", "db-password", "-", input=b"two")
+    for entry, name in (
+        ("db-password: {external: true}", "db-password"),
+        ("x: {external: true, name: db-password-v2}", "db-password-v2"),
+    ):
+        cli.write(
+            "stack.yml", f"services: {{}}\nsecrets:\n  {entry}\n  theirs: {{external: true}}\n"
+        )
+        done = cli.ok("stack", "env", "-c", "stack.yml")
+        assert done.text == ""
+        [line] = done.lines
+        assert f"stack.yml:3:3: the secret {entry.partition(':')[0]} has no variable" in line
+        assert f"docker deploys {name} whichever version is current" in line
+        assert "write `name: ${DB_PASSWORD_SECRET:-db-password}`" in line
+    cli.write("stack.yml", "secrets:\n  db-password: {file: ./none}\n")
+    assert cli.ok("stack", "env", "-c", "stack.yml").err == ""
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [("a: [", "stack.yml:2:1: not YAML"), ("a: 1\na: 2", "stack.yml:2:1: a key")],
