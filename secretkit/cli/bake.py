@@ -87,8 +87,9 @@ def bake(
     it is relative, one in the image if it is absolute. No value is read: none can get into it.
     """
     if not checking and bool(tags) == (directory is not None):
+        both = "bake takes a TAG or a folder for its Dockerfile, and not both"
         raise UsageError(
-            "bake needs a TAG, or a folder for its Dockerfile",
+            both if tags else "bake needs a TAG, or a folder for its Dockerfile",
             hint=f"secretkit bake {name} -t TAG, or --dockerfile DIR",
         )
     if force and directory is None:

@@ -31,6 +31,7 @@ from .endpoints import endpoints
 from .managers import Managers
 
 LARGEST = 1 << 20  # bytes of a file that is read
+_LONGEST = 255  # characters of a name, with what stands for Docker Hub
 _PATIENCE = 10.0  # seconds, for a command that is run
 LABEL = "secretkit.throw-away"  # of a container that is removed at once
 # Bits of Go's io/fs.FileMode, which the engine speaks of.
@@ -279,15 +280,23 @@ class Files:
 def check_tag(name: str) -> None:
     """Raises UsageError for what no image can be called (distribution/reference, reference.go)."""
     repository, tag = parse_repository_tag(name)
+    first, slash, rest = repository.partition("/")
+    # What has no dot, colon and is not localhost is no host, whose case does not matter.
+    host = first if slash and (re.search(r"[.:]", first) or first == "localhost") else ""
+    hub = "" if host else "docker.io/" if slash else "docker.io/library/"
+    part = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
     path = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-    whole = rf"(?:[a-zA-Z0-9.:\[\]-]+/)?{path}(?:/{path})*"
     if (
         "@" in name
-        or not re.fullmatch(whole, repository)
-        or not re.fullmatch(r"\w[\w.-]{0,127}", "latest" if tag is None else tag)
+        or (host and not re.fullmatch(rf"(?:{part}(?:\.{part})*|\[[a-fA-F0-9:]+\])(?::\d+)?", host))
+        or not re.fullmatch(rf"{path}(?:/{path})*", rest if host else repository)
+        or not re.fullmatch(r"(?a:\w[\w.-]{0,127})", "latest" if tag is None else tag)
+        or re.fullmatch(r"[a-f0-9]{64}", repository)
+        or len(hub + repository) > _LONGEST
     ):
         raise UsageError(
-            "not a name for an image", hint="for example shop:1.4 or registry.example/shop:1.4"
+            f"not a name for an image, {name}",
+            hint="lower case, for example shop:1.4 or registry.example/shop:1.4",
         )
 
 

@@ -343,17 +343,55 @@ def test_a_dockerfile_is_short_where_there_is_little_to_say() -> None:
     assert "CMD" not in dockerfile.text(recipe())
 
 
-@pytest.mark.parametrize("name", ["a", "a:1", "reg.io:5000/a/b_c:V1.2-x", "a/b-c__d"])
+@pytest.mark.parametrize(
+    "name",
+    ["a", "a:1", "reg.io:5000/a/b_c:V1.2-x", "a/b-c__d", "Reg.io/a", "localhost/a", "a" * 237],
+)
 def test_names_of_images(name: str) -> None:
     """Names as the engine takes them."""
     check_tag(name)
 
 
-@pytest.mark.parametrize("name", ["", "A", "a b", "a:", "a@b", "a:b:c", "-a", "a:-", "/a", "a/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "A",
+        "a b",
+        "a:",
+        "a@b",
+        "a:b:c",
+        "-a",
+        "a:-",
+        "/a",
+        "a/",
+        "UPPER/x",
+        "a..b/x",
+        "reg.io/A",
+        "a:\xfc",
+        "a" * 238,
+        "0" * 64,
+    ],
+)
 def test_names_that_no_image_can_have(name: str) -> None:
     """Refused before anything is built."""
     with pytest.raises(UsageError):
         check_tag(name)
+
+
+def test_a_tag_or_a_folder() -> None:
+    """One of them, and a tag that an image can have: told before the engine is asked."""
+    for words, reason in (
+        ([], "needs a TAG, or a folder"),
+        (["-t", "x", "--dockerfile", "D"], "not both"),
+        (["-t", "UPPER/x"], "not a name for an image, UPPER/x"),
+        (["-t", "UPPER/x", "--check"], "not a name for an image, UPPER/x"),
+    ):
+        done = subprocess.run(
+            ["secretkit", "bake", "image", *words], capture_output=True, check=False
+        )
+        assert done.returncode == 2
+        assert reason in done.stderr.decode()
 
 
 def test_the_help_names_the_shims_options() -> None:
