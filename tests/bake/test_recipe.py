@@ -74,6 +74,7 @@ def test_arguments_that_are_missing_or_too_many(words: list[str]) -> None:
 
 WRONG = {
     "--env A": "NAME=SECRET",
+    "--env-prefix 1": "can begin with --env-prefix '1'",
     "--env 1A=x": "cannot be the name of a variable",
     "--env LD_PRELOAD=x": "is refused",
     "--env A=s3cr!t": "cannot be one: it names a file in the mount",
@@ -100,6 +101,16 @@ def test_what_the_shim_refuses(words: str) -> None:
     with pytest.raises(UsageError, match=WRONG[words]) as raised:
         check(split(words.split())[1], {})
     assert "s3cr!t" not in str(raised.value)
+
+
+def test_a_prefix_is_checked_by_itself() -> None:
+    """Of an option and of [entrypoint]; nothing is said of a file that is not the user's."""
+    reason = "^no name of a variable can begin with --env-prefix 'X Y'$"
+    with pytest.raises(UsageError, match=reason):
+        check([Option("--env-prefix", "X Y")], {})
+    with pytest.raises(UsageError, match=reason):
+        check([], {"env_prefix": "X Y"})
+    check([Option("--env-prefix", "x_1")], {"env_prefix": "Y"})
 
 
 def test_what_the_shim_would_refuse_here_alone() -> None:
@@ -263,14 +274,15 @@ def test_the_higher_level_keeps_its_destination() -> None:
 def test_what_cannot_be_baked(
     words: str, config: dict[str, Any], error: type[SecretkitError]
 ) -> None:
-    """Volumes, a shim that is there already, places where no file can be."""
-    with pytest.raises(error):
+    """Volumes, a shim that is there already, places where no file can be; with what to do."""
+    with pytest.raises(error) as raised:
         recipe(
             *words.split(),
             config=config,
             files=["/etc/passwd", "/usr/bin/python3", "/data/is", "/run/secrets/t"],
             links={"/vl": "/data", "/bin": "/usr/bin"},
         )
+    assert raised.value.hint
 
 
 def test_an_option_goes_before_the_project() -> None:

@@ -78,8 +78,15 @@ def check(options: Sequence[Option], table: Mapping[str, Any]) -> None:
             "--config and --from-project exclude each other",
             hint="[entrypoint] becomes the shim's config file",
         )
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "entrypoint.json")
+    prefixes = [one.argument or "" for one in options if one.name == "--env-prefix"]
+    for prefix in (*prefixes, str(table.get("env_prefix", ""))):
+        if prefix and not re.fullmatch(r"(?a:[A-Za-z_]\w*)", prefix):
+            raise UsageError(
+                f"no name of a variable can begin with --env-prefix {prefix!r}",
+                hint="letters, digits and _, not starting with a digit, for example APP_",
+            )
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
+        config = Path(beside, "entrypoint.json")
         config.write_text(json.dumps(table))
         words = [word for option in options for word in option.words if option.name != "--config"]
         given = [*command(), "--explain", "--config", str(config), *words]

@@ -106,7 +106,10 @@ def decide(image: Image, python: Python, wish: Wish, look: Look) -> Recipe:
     if image.os != "linux":
         raise UsageError(f"{image.name} is for {image.os}", hint="the shim runs on linux")
     if not re.fullmatch(r"\S*", image.user) or not image.user.isprintable():
-        raise UsageError(f"{image.name} has a USER that no Dockerfile can state")
+        raise UsageError(
+            f"{image.name} has a USER that no Dockerfile can state",
+            hint="build it with a USER without spaces",
+        )
     if image.is_baked:
         raise ConflictError(
             f"{image.name} has the shim already, in its ENTRYPOINT",
@@ -158,13 +161,18 @@ class _Places:
         """The path of a file to be, its folder without links, as the shim wants it."""
         full = "/" + posixpath.join(self.image.workdir, path).lstrip("/")
         if ".." in full.split("/") or full.endswith(("/", "/.")):
-            raise UsageError(f"cannot render to {path}: name a file, by a path without ..")
+            raise UsageError(
+                f"cannot render to {path}, which is no path of a file without ..",
+                hint="write it as it is in the image, for example /etc/app/app.conf",
+            )
         folder, name = posixpath.split(posixpath.normpath(full))
         folder = self._real(folder)
         full = posixpath.join(folder, name)
         there = self.look(folder)
         if there is not None and there.kind != "folder":
-            raise UsageError(f"{folder} is no folder in {self.image.name}")
+            raise UsageError(
+                f"{folder} is no folder in {self.image.name}", hint="name another folder"
+            )
         nearest = max((one for one in self.memory if _inside(full, one)), key=len, default=folder)
         if folder != nearest:
             raise UsageError(
@@ -180,7 +188,9 @@ class _Places:
             above, name = posixpath.split(folder)
             return posixpath.join(self._real(above), name)
         if found is not None and found.kind == "file":
-            raise UsageError(f"{folder} is no folder in {self.image.name}")
+            raise UsageError(
+                f"{folder} is no folder in {self.image.name}", hint="name another folder"
+            )
         return found.path if found else folder
 
     def place(self, entry: Entry) -> Entry:
@@ -201,10 +211,15 @@ class _Places:
                 hint="an absolute path is one in the image; a relative one is a file here",
             )
         if found.size > LARGEST:
-            raise UsageError(f"the template {source} is larger than 1 MiB")
+            raise UsageError(
+                f"the template {source} is larger than 1 MiB", hint="the shim reads no larger one"
+            )
         path = found.path
         if any(_inside(path, folder) for folder in self.secrets):
-            raise UsageError(f"the template {source} is among the secrets, which hide it")
+            raise UsageError(
+                f"the template {source} is among the secrets, which hide it",
+                hint="have it in another folder of the image, or here, by a relative path",
+            )
         if any(_inside(path, hidden) for hidden in self.hidden):
             self.moved[path] = ORIGINALS + path
         return self.moved.get(path, path)
@@ -259,16 +274,22 @@ class _Places:
     def _refuse(self, path: str, found: Found | None) -> None:
         """Refuses a destination where no file can be, or without which no container starts."""
         is_folder = found is not None and found.kind == "folder"
-        if is_folder or any(_inside(path, one) for one in ("/proc", "/sys", "/dev")):
-            raise UsageError(f"cannot render to {path}: no file can be there")
         python = self.look(self.python.path)
         is_python = found is not None and python is not None and found.path == python.path
-        if any(_inside(path, one) for one in self.secrets):
-            raise UsageError(f"cannot render to {path}: the secrets hide what is there")
-        if path in _DOCKERS:
-            raise UsageError(f"cannot render to {path}: docker needs it before the shim starts")
-        if is_python or any(_inside(path, one) for one in (SHIM, posixpath.dirname(CONFIG))):
-            raise UsageError(f"cannot render to {path}: the shim needs what is there")
+        if is_folder or any(_inside(path, one) for one in ("/proc", "/sys", "/dev")):
+            reason = "no file can be there"
+        elif any(_inside(path, one) for one in self.secrets):
+            reason = "the secrets hide what is there"
+        elif path in _DOCKERS:
+            reason = "docker needs it before the shim starts"
+        elif is_python or any(_inside(path, one) for one in (SHIM, posixpath.dirname(CONFIG))):
+            reason = "the shim needs what is there"
+        else:
+            return
+        raise UsageError(
+            f"cannot render to {path}: {reason}",
+            hint="render to a file of the program's own, for example /etc/app/app.conf",
+        )
 
 
 def _secrets_dirs(wish: Wish) -> Iterator[str]:
