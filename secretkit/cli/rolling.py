@@ -141,11 +141,13 @@ def rotate_secret(
     rollout: Rollout,
     *,
     given: bool,
+    generate: str | None,
     dry_run: bool,
 ) -> None:
     """`rotate` on an engine. Without a value `given`, one under way goes on, and nobody is asked.
 
-    A value that a generator has made anew is left unused where the one under way has its own.
+    A value that a generator has made anew is left unused where the one under way has its own; that
+    is warned about if it is not from the generator that was asked for, `generate`.
     """
     from ..rotation import abort, plan, rotate, under_way
     from ..rotation.versions import StoreVersions
@@ -169,6 +171,14 @@ def rotate_secret(
     else:
         going_on = under_way(engine, "secret", name)
         say_resumed(app, going_on, "rotate")
+        if generate and going_on and going_on.action == "rotate":
+            origin = versions.sources(name).get(going_on.after, generate)
+            if origin != generate:
+                app.out.warn(
+                    f"--generate {generate} is not used: {name} v{going_on.after} has its value"
+                    f" already ({origin}), and its rotation goes on; rotate once more, or end this"
+                    f" one first: secretkit rotate {name} --abort"
+                )
         content = value() if given or going_on is None else None
         carry_out(
             app,

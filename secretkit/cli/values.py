@@ -189,6 +189,7 @@ def rotate(
                 lambda: generate_for(base, kind)[name] if kind else read(name, given, app.out),
                 rollout,
                 given=file is not None or kind is not None,
+                generate=generate,
                 dry_run=dry_run,
             )
             return

@@ -308,6 +308,25 @@ def test_interrupted_and_resumed(inside: Inside) -> None:
     assert (done.text, inside.current()) == ("db v2\n", 2)
 
 
+def test_a_generator_that_is_not_used_is_told(inside: Inside) -> None:
+    """What goes on has its value: another generator is warned about, the same one is not."""
+    inside.deployed("db", "api")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for number, first, again, told in (
+        (2, ("-",), ("--generate", "hex"), "--generate hex is not used: db v2 has its value"),
+        (3, ("--generate", "hex"), ("--generate", "hex"), ""),
+    ):
+        inside.swarm.meddle("update", interrupt)
+        assert inside("rotate", "db", *first, input=b"next").code == 1
+        done = inside.ok("rotate", "db", *again)
+        assert (done.text, inside.current()) == (f"db v{number}\n", number)
+        assert ("is not used" in done.err) == bool(told)
+        assert told in done.err
+
+
 def test_aborted(inside: Inside) -> None:
     """--abort goes back; it takes nothing else, and there must be something to abort."""
     inside.deployed("db", "api")
