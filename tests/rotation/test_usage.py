@@ -19,7 +19,7 @@ from secretkit.errors import (
     UsageError,
     VersionNotFoundError,
 )
-from secretkit.rotation import journal, objects, usage
+from secretkit.rotation import journal, objects, rotate, usage
 from secretkit.rotation.versions import ConfigVersions, StoreVersions
 from secretkit.store import Store
 from tests.engines.memory import MemorySwarm
@@ -259,6 +259,25 @@ def test_adopt_configs(swarm: MemorySwarm) -> None:
     assert (versions.current("app.conf"), versions.previous("app.conf")) == (2, 1)
     with pytest.raises(ConflictError, match="^config is known already, app.conf$"):
         usage.adopt(versions, swarm, "app.conf", None)
+
+
+def test_another_stack_s_config_is_none_of_ours(swarm: MemorySwarm) -> None:
+    """One that is called like the next version: neither adopted nor rotated; its number is left."""
+    other = {objects.NAMESPACE: "other"}
+    versions = ConfigVersions(swarm)
+    versions.begin("conf", b"1", "given")
+    swarm.create("config", "conf-v2", b"theirs", other)
+    swarm.create("config", "alien-v2", b"theirs", other)
+    swarm.create("config", "plain", b"p", {objects.NAMESPACE: "shop"})
+    swarm.create("config", "plain-v2", b"theirs", other)
+    assert (versions.numbers("conf"), versions.current("conf")) == ((1,), 1)
+    with pytest.raises(ConflictError, match="^config is known already, conf$"):
+        usage.adopt(versions, swarm, "conf", None)
+    assert rotate(versions, swarm, "conf", b"2").current == 3
+    assert usage.adopt(versions, swarm, "plain", None).versions == (1,)
+    assert usage.adopt(versions, swarm, "alien", None).versions == (2,)
+    found = swarm.find("config", "conf-v2")
+    assert found is not None and found.labels == other
 
 
 # -- uses -------------------------------------------------------------------------------------
