@@ -44,7 +44,8 @@ _WRAPPERS = {
 }  # fmt: skip
 _QUIET = re.compile(r"-[A-Za-z]*[qclL][A-Za-z]*|--(quiet|silent|count|files-with.*)")  # of grep
 _VERBOSE = re.compile(r"-[A-Za-z]*v[A-Za-z]*|--(verbose|trace.*)")  # curl then shows headers
-_FOLDER = re.compile(r"(?:/var)?/run/secrets(?:/|\Z)")
+# Where values are: the mount, and the variables of a process.
+_FOLDER = re.compile(r"(?:/var)?/run/secrets(?:/|\Z)|/proc/[^/\s]+/environ\b")
 # A program's text: its print of what it reads from a secret's file.
 _PRINTED = re.compile(
     r"""\b(?:print|puts|log|write|echo|say)\b[^;\n]{0,200}?"""

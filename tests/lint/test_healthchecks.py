@@ -163,6 +163,8 @@ PRINTED_VARIABLE = [
     "export -p",
     "set",
     "env | grep V",
+    "cat /proc/self/environ",
+    "tr '\\0' '\\n' < /proc/self/environ",
     "set -x; test -n $V",
     "sh -c 'echo $V'",
     "python3 -c \"import os; print(os.environ['V'])\"",
@@ -180,6 +182,7 @@ QUIET_VARIABLE = [
     'echo "$V" >/dev/null 2>&1',
     "printenv V | grep -q .",
     "env | grep -q V",
+    "grep -q V /proc/self/environ",
     "python3 -c \"import os; os.environ['V']\"",
     "echo $HOME",
 ]
