@@ -95,6 +95,10 @@ class Verifying:
         if done and self._goal.is_met(service) and 0 < look.wanted <= look.ready:
             # The engine takes each end for a failure, and may have paused the update.
             return look._replace(arrived=True)
+        # Its end and that no other task follows are written one after the other.
+        ends = may_end and not bad and now - self._moved < GIVEN_UP
+        if ends and service.update_state == "paused" and self._goal.is_met(service):
+            return look._replace(waits=service.update_message, again=GIVEN_UP)
         return self._by_spec(service, look, why) or self._by_tasks(service, tasks, look, bad, now)
 
     def _note_moves(self, service: Service, tasks: Sequence[Task], now: float) -> None:
