@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from ..mount import DevFolder
     from ..store import Store
 
-dev = Group("dev", help="A folder of secret files for this machine, as at /run/secrets.")
+# Those that are not here; a module is imported when its command is used.
+dev = Group(
+    "dev",
+    table={},
+    help="A folder of secret files for this machine, as at /run/secrets.",
+)
 
 _directory = click.argument("directory", metavar="[DIR]", type=click.Path(), required=False)
 
