@@ -195,13 +195,27 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
-        rest = super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, self._with_defaults(args))
         if rest and not ctx.resilient_parsing:
             # click would repeat them; one may be a value.
             raise click.UsageError(
                 f"too many arguments for `{ctx.command_path}`, {len(rest)} more than it takes", ctx
             )
         return rest
+
+    def _with_defaults(self, args: list[str]) -> list[str]:
+        """An option whose argument may be left out takes it after `=` alone, as getopt_long(3) has
+        it: in `--mock DIR` DIR is another argument.
+        """
+        defaults = {
+            name: one.flag_value
+            for one in self.params
+            if isinstance(one, click.Option) and not one.is_flag and isinstance(one.flag_value, str)
+            for name in one.opts
+        }
+        end = args.index("--") if "--" in args else len(args)
+        options = [f"{word}={defaults[word]}" if word in defaults else word for word in args[:end]]
+        return [*options, *args[end:]]
 
     def invoke(self, ctx: click.Context) -> Any:
         app = ctx.find_object(App)

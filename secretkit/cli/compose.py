@@ -49,7 +49,7 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
     from .. import mount
     from ..delivery import compose as delivery
     from ..project import COMPOSE_OVERRIDE
-    from .dev import bring_up
+    from .dev import bring_up, settings_of
 
     here = Path.cwd()
     # Not of this folder with -f, as in compose.
@@ -66,9 +66,8 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
     mode = before.mode if before else mount.FILE_MODE
     path = beside / COMPOSE_OVERRIDE
     delivery.check_is_ours(path)
-    folder, secrets, created = bring_up(
-        *(app, place), on_disk=on_disk, mode=mode, check=partial(delivery.known, stack)
-    )
+    settings = settings_of(app, on_disk=on_disk, mode=f"{mode:04o}")
+    folder, secrets, created = bring_up(app, place, settings, check=partial(delivery.known, stack))
     by_name = {one.name: one for one in secrets}
     override = delivery.plan(stack, by_name, _seen_from(beside, folder.path), mode)
     changed = delivery.write(path, override.text)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
 from ..errors import UsageError
-from .command import App, Group, pass_app
+from .command import App, Group, Number, pass_app
 from .output import counted
 from .steps import warn_of_foreign
 
 if TYPE_CHECKING:
     from ..model import Secret
-    from ..mount import DevFolder
+    from ..mount import DevFolder, Settings
+    from ..project import Layout
     from ..store import Store
 
 # Those that are not here; a module is imported when its command is used.
@@ -29,6 +30,60 @@ dev = Group(
 _directory = click.argument("directory", metavar="[DIR]", type=click.Path(), required=False)
 
 
+class Up(NamedTuple):
+    """What `bring_up` has brought up."""
+
+    folder: DevFolder
+    secrets: tuple[Secret, ...]  # of the store
+    created: list[str]  # names
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--layout`, `--mock` and `--seed`: parameters of `settings_of`."""
+    for option in (
+        click.option("--seed", type=Number(0), help="Other mock values for another number."),
+        click.option(
+            "--mock",
+            type=click.Choice(["plain", "nasty"]),
+            is_flag=False,
+            flag_value="plain",
+            metavar="[=nasty]",
+            help="Made-up values instead of the store's; nasty ones break naive programs.",
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(["swarm", "kubernetes"]),
+            help="How the files lie there; default: as secretkit.toml says, else swarm.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(
+    app: App,
+    *,
+    on_disk: bool = False,
+    mode: str = "0444",
+    layout: Layout | None = None,
+    mock: Literal["plain", "nasty"] | None = None,
+    seed: int | None = None,
+) -> Settings:
+    """The settings that the options and secretkit.toml say. Raises UsageError."""
+    from ..mocks import Mock
+    from ..mount import Settings
+
+    if seed is not None and mock is None:
+        raise UsageError("--seed is for mock values", hint="add --mock")
+    return Settings(
+        on_disk,
+        _file_mode(mode),
+        layout or app.project.dev_layout,
+        app.project.dev_overrides,
+        Mock(mock, seed or 0) if mock else None,
+    )
+
+
 @dev.command(
     example="""
     $ secretkit dev up
@@ -38,23 +93,24 @@ _directory = click.argument("directory", metavar="[DIR]", type=click.Path(), req
 @_directory
 @click.option("--on-disk", is_flag=True, help="A real folder, where there is no tmpfs.")
 @click.option("--mode", default="0444", show_default=True, help="Of the files, octal.")
+@settings_options
 @pass_app
-def up(app: App, directory: str | None, on_disk: bool, mode: str) -> None:
+def up(app: App, /, directory: str | None, **options: Any) -> None:
     """Make the folder DIR, one file per secret, or bring it up to date.
 
     DIR is ./dev-secrets if secretkit.toml names no other. The files are in memory (tmpfs) and DIR
     is a link to them. Secrets that secretkit.toml declares are created from their generators first,
     and so is the store, so that a fresh clone needs this one command. Prints what to give docker.
     """
-    file_mode = _file_mode(mode)
+    settings = settings_of(app, **options)
     path = _place(app, directory)
-    folder, _, created = bring_up(app, path, on_disk=on_disk, mode=file_mode)
+    folder, _, created = bring_up(app, path, settings)
     line = f"docker run -v {_mounted_as(path)} ..."
     if app.out.json:
         document: dict[str, Any] = {
             "folder": str(folder.path),
             "place": str(folder.place),
-            "on_disk": on_disk,
+            "on_disk": settings.on_disk,
             "secrets": dict(folder.versions),
             "created": created,
             "docker": line,
@@ -156,13 +212,12 @@ def status(app: App) -> None:
 def bring_up(
     app: App,
     path: Path,
+    settings: Settings,
     *,
-    on_disk: bool,
-    mode: int,
     check: Callable[[Collection[str]], object] = len,
-) -> tuple[DevFolder, tuple[Secret, ...], list[str]]:
+) -> Up:
     """Make the dev folder `path` or bring it up to date, and say so; what is declared and missing
-    is created first, the store too. Returns the folder, the secrets and the names of those created.
+    is created first, the store too.
 
     `check` is given the names of all secrets that there will be, before anything changes.
     """
@@ -181,9 +236,9 @@ def bring_up(
         for new in created:
             app.out.say(f"created {new.name} v1 from generator {new.generator}")
         secrets = tuple(store.list())
-        folder = mount.up(store, path, on_disk=on_disk, mode=mode)
+        folder = mount.up(store, path, on_disk=settings.on_disk, mode=settings.mode)
         warn_of_foreign(app, folder, store)
-    if on_disk:
+    if settings.on_disk:
         app.out.warn(
             f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
             " user who can reach the folder reads it; `secretkit dev down` deletes it"
@@ -193,9 +248,15 @@ def bring_up(
             f"git does not ignore {folder.path}:"
             f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
         )
-    where = "on disk" if on_disk else f"in memory, {folder.place}"
+    where = "on disk" if settings.on_disk else f"in memory, {folder.place}"
     app.out.say(f"{counted(len(folder.versions), 'secret')} in {path} ({where})")
-    return folder, secrets, [new.name for new in created]
+    return Up(folder, secrets, [new.name for new in created])
+
+
+def contents(app: App, settings: Settings) -> dict[str, bytes]:  # noqa: ARG001
+    """What a dev folder would hold now, by name. What is declared and missing is created first."""
+    with _store(app) as store:
+        return dict(store.read_all(action="mount"))
 
 
 def _place(app: App, directory: str | None) -> Path:

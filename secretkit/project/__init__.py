@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import InvalidProjectError, ProjectNotFoundError
 
@@ -21,6 +21,8 @@ FILE = "secretkit.toml"
 STORE_FOLDER = ".secretkit"
 COMPOSE_OVERRIDE = "compose.secretkit.yaml"
 ENGINES = ("local", "swarm")
+Layout = Literal["swarm", "kubernetes"]  # of a dev folder
+LAYOUTS: tuple[Layout, ...] = ("swarm", "kubernetes")
 _LARGEST = 1 << 20  # bytes
 
 _NO_HOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -51,6 +53,8 @@ class Project(NamedTuple):
     secrets: Mapping[str, Declared]  # by the name in [secrets.NAME]
     entrypoint: Mapping[str, Any]  # [entrypoint], validated
     dev_folder: Path  # absolute
+    dev_overrides: Path  # absolute
+    dev_layout: Layout
     hosts: tuple[str, ...] = ()  # [swarm] hosts: the managers, as in DOCKER_HOST
 
     def declared(self, secret: str) -> Declared | None:

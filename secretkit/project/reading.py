@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InvalidProjectError, SecretkitError
-from . import ENGINES, Declared, Project
+from . import ENGINES, LAYOUTS, Declared, Project
 
 HOOKS = ("before", "after", "verify")
 DEV_FOLDER = "dev-secrets"
+DEV_OVERRIDES = "dev-secrets.local"
 
 _TEXT, _NUMBER, _FLAG, _LIST, _PAIRS, _ENTRIES = (
     "text",
@@ -89,10 +90,17 @@ class Reader:
         self.distinct(declared.values())
         entrypoint = self.entrypoint(self.table((), table, "entrypoint"))
         dev = self.table((), table, "dev")
-        self.known(("dev",), dev, ("folder",))
+        self.known(("dev",), dev, ("folder", "overrides", "layout"))
         place = self.typed(("dev", "folder"), dev.get("folder", DEV_FOLDER), _TEXT)
+        overrides = self.typed(("dev", "overrides"), dev.get("overrides", DEV_OVERRIDES), _TEXT)
+        layout = dev.get("layout", LAYOUTS[0])
+        if layout not in LAYOUTS:
+            self.refuse(("dev", "layout"), "no such layout", f"layouts: {', '.join(LAYOUTS)}")
         hosts = self.hosts(self.table((), table, "swarm"))
-        return Project(folder, engine, declared, entrypoint, folder / place, hosts)
+        return Project(
+            *(folder, engine, declared, entrypoint),
+            *(folder / place, folder / overrides, layout, hosts),
+        )
 
     def parse(self) -> dict[str, Any]:
         import re
