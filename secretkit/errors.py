@@ -196,6 +196,10 @@ class MountError(SecretkitError):
     """A folder of secret files cannot be made, or its place cannot be trusted."""
 
 
+class NamespaceError(MountError):
+    """The kernel does not give this process namespaces of its own, or what they need."""
+
+
 # -- engines and rotation ---------------------------------------------------------------------
 
 

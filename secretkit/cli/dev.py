@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 # Those that are not here; a module is imported when its command is used.
 dev = Group(
     "dev",
-    table={},
+    table={
+        "run": ("contained", "Run a command that sees the secrets at /run/secrets, it alone."),
+    },
     help="A folder of secret files for this machine, as at /run/secrets.",
 )
 

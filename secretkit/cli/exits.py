@@ -14,7 +14,11 @@ EXITS: tuple[tuple[int, str, tuple[type[BaseException], ...]], ...] = (
         "conflict: exists, in use, rotation in progress, concurrent change",
         (errors.ConflictError,),
     ),
-    (5, "engine unreachable, refused, or cannot do it", (errors.EngineError,)),
+    (
+        5,
+        "engine unreachable, refused, or cannot do it",
+        (errors.EngineError, errors.NamespaceError),
+    ),
     (6, "a rollout failed; the message says what was rolled back", (errors.RolloutFailedError,)),
     (
         7,

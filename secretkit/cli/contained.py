@@ -1,0 +1,105 @@
+"""`dev run`: a command on this machine that sees the secrets at `/run/secrets`, it alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from .command import App, Command, pass_app
+from .dev import contents, settings_of, settings_options
+
+# What a shell and env(1) say of a command that is not there, or not a program.
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+
+
+@click.command(
+    cls=Command,
+    reports=False,
+    context_settings={"allow_interspersed_args": False},
+    example="""
+    $ secretkit dev run -- ./app
+    """,
+)
+@settings_options
+@click.option(
+    "--at", metavar="DIR", default="/run/secrets", show_default=True, help="Where they are seen."
+)
+@click.option("--shim", is_flag=True, help="Through the shim, with [entrypoint].")
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@pass_app
+def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: Any) -> int:
+    """Run COMMAND with the secrets at /run/secrets, where it and its children alone see them.
+
+    This process becomes COMMAND, with its exit status and signals; uid and gid stay. Needs Linux,
+    and neither root nor an engine. The files are in memory, are what `dev up` would write now, stay
+    as they are while COMMAND runs, and are gone when it ends, however it ends. What secretkit.toml
+    declares is created first.
+    """
+    if not command:
+        raise UsageError("no command to run", hint="secretkit dev run -- COMMAND")
+    settings = settings_of(app, **options)
+    environ = _own_environment()
+    if not shim and (code := _startable(app, command[0])):
+        return code
+    words = list(command)
+    if shim:
+        words = _shimmed(app, at, words, environ)
+    files = contents(app, settings)
+    from ..mount import namespace
+    from .hardening import allow_cores
+
+    namespace.enter(files, at=Path(at), layout=settings.layout, mode=settings.mode)
+    allow_cores()
+    # Python ignores these two, and execve(2) keeps what is ignored.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(words[0], words, environ)  # noqa: S606 - no shell is what is wanted
+    except OSError as error:
+        reason = (error.strerror or "refused").lower()
+        app.out.error(f"cannot execute {words[0]}, {reason}")
+        return _NOT_EXECUTABLE
+
+
+def _own_environment() -> dict[str, str]:
+    """The environment that we were started with, without what Python put there (PEP 538)."""
+    environ = dict(os.environ)
+    try:
+        before = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        return environ
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in before):
+        environ.pop("LC_CTYPE", None)
+    return environ
+
+
+def _startable(app: App, command: str) -> int:
+    """0, or the exit code of a COMMAND that cannot be started, said before anything is read."""
+    if shutil.which(command):
+        return 0
+    if os.path.dirname(command) and os.path.lexists(command):
+        app.out.error(f"cannot execute {command}", "it must be a file, with chmod +x")
+        return _NOT_EXECUTABLE
+    app.out.error(f"command not found, {command}")
+    return _NOT_FOUND
+
+
+def _shimmed(app: App, at: str, command: list[str], environ: dict[str, str]) -> list[str]:
+    """The shim in front of COMMAND; its config file is one that has no name.
+
+    An option of the user's in the environment goes before what is in the file.
+    """
+    from ..delivery.shim import command as shim
+    from ..project import entrypoint_json
+
+    fd = os.memfd_create("entrypoint.json", 0)  # inheritable; the shim closes it for COMMAND
+    os.write(fd, entrypoint_json(app.project, absolute=True))
+    environ.setdefault("SECRETKIT_CONFIG", f"/proc/self/fd/{fd}")
+    environ.setdefault("SECRETKIT_WATCH", "0")  # the files stay as they are
+    return [*shim(), "--secrets-dir", os.path.abspath(at), "--", *command]
