@@ -70,7 +70,7 @@ def run(words):
         return answer(request.action)
 
     environ = inherited()
-    settings = Settings([request.level, read_variables(environ), configured(request, environ)])
+    settings = settled(request, environ)
     problems = Problems()
     start = Start(request, settings, environ, problems)
     if request.action == "--check":
@@ -159,14 +159,21 @@ class Start:
             write([(rendering.destination, rendering.content) for rendering in self.renderings])
 
 
-def configured(request, environ):
-    """The level of the config file, or an empty one: few images have the file."""
-    path = request.config or environ.get(b"SECRETKIT_CONFIG")
-    if not path and not exists(DEFAULT_CONFIG):
-        return {}
-    from .config import read
+def settled(request, environ):
+    """The Settings: options, then variables, then the config file, if there is one."""
+    levels = [request.level, read_variables(environ)]
+    path = configured(request, environ)
+    if path is not None:
+        from .config import read
 
-    return read(path or DEFAULT_CONFIG)
+        levels.append(read(path))
+    return Settings(levels)
+
+
+def configured(request, environ):
+    """The path of the config file, or None: few images have one."""
+    path = request.config or environ.get(b"SECRETKIT_CONFIG")
+    return path or (DEFAULT_CONFIG if exists(DEFAULT_CONFIG) else None)
 
 
 def folder(settings, environ):

@@ -39,16 +39,14 @@ class Command:
     """COMMAND as a child of this process; there is never more than one.
 
     `status` is None while it runs, afterwards its exit status, or 128 + n if signal n ended it
-    (the shell's rule). The first launch() has to follow at once: signals are blocked from now on.
+    (the shell's rule). `nudged` is whether another process has sent SIGCHLD, to say that something
+    has changed. The first launch() has to follow at once: signals are blocked from now on.
     """
 
-    def __init__(self, stop_signal, stop_timeout, group):
-        """`stop_timeout` in seconds; with `group` signals go to the child's process group."""
+    def __init__(self, plan):
         self.status = None
-        self._stop_signal = stop_signal
-        self._stop_timeout = stop_timeout
-        self._group = group
-        self._ending = {_signal.SIGTERM, _signal.SIGINT, stop_signal}
+        self.nudged = False
+        self.obey(plan)
         self._asked = False
         self._pid = None
         self._own = posix.getpid()
@@ -56,6 +54,12 @@ class Command:
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, SIGNALS)
         # Ignored, it would take the status of children away.
         self._on_child = _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+
+    def obey(self, plan):
+        """Stops COMMAND as a watching.Plan says. Its process group counts from the next launch."""
+        self._stop_signal = plan.stop_signal
+        self._stop_timeout = plan.stop_timeout
+        self._ending = {_signal.SIGTERM, _signal.SIGINT, plan.stop_signal}
 
     @property
     def asked_to_end(self):
@@ -65,6 +69,7 @@ class Command:
     def launch(self, start):
         """Starts the COMMAND of a Start. The one before has ended."""
         before = self._pid
+        self._group = start.plan.group
         try:
             pid = posix.fork()
         except OSError as error:
@@ -112,10 +117,10 @@ class Command:
                 pass  # it is no terminal, or not ours
 
     def wait(self, seconds):
-        """Does what signals are for, for so long, or until COMMAND has ended."""
+        """Does what signals are for, for so long, or until COMMAND has ended or it is nudged."""
         until = monotonic() + seconds
         while self.status is None:
-            left = until - monotonic()
+            left = 0 if self.nudged else until - monotonic()
             if not self._turn(max(left, 0)) or left <= 0:
                 return
 
@@ -168,6 +173,7 @@ class Command:
         number = info.si_signo
         if number == _signal.SIGCHLD:
             self._reap()
+            self.nudged = self.nudged or info.si_code <= 0  # not from the kernel: sigaction(2)
         elif info.si_pid != self._own:  # such as SIGPIPE for a message that nobody reads
             if number in self._ending:
                 self._asked = True

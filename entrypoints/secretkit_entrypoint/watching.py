@@ -1,7 +1,8 @@
 """--watch: the shim stays as the parent of COMMAND and follows what changes in the mount.
 
 Where the secrets are is looked at in intervals: the standard library has no inotify(7), and the
-swap of a Kubernetes mount, a rename and a file written in place all look alike that way.
+swap of a Kubernetes mount, a rename and a file written in place all look alike that way. Who knows
+of a change sends SIGCHLD, and it is looked at once.
 """
 
 import _signal
@@ -9,7 +10,7 @@ import posix
 from time import monotonic
 
 from .errors import Problems, ShimError, show
-from .main import Start, complain, defect, tell
+from .main import Start, complain, configured, defect, settled, tell
 from .process import close_descriptors
 from .supervising import Command, signal_number
 
@@ -89,7 +90,7 @@ class Watch:
 
     def __init__(self, start):
         plan = self.plan = start.plan
-        self.command = Command(plan.stop_signal, plan.stop_timeout, plan.group)
+        self.command = Command(plan)
         self.running = start
         # What COMMAND goes back to if it dies too soon, and what it died with.
         self.previous = self.refused = None
@@ -105,19 +106,21 @@ class Watch:
         self.command.launch(self.running)
         while True:
             self.command.wait(INTERVAL)
+            nudged, self.command.nudged = self.command.nudged, False
             if self.command.status is not None:
                 if not self.may_go_back():
                     return self.command.status
                 self.go_back()
             elif not self.command.asked_to_end:
-                self.look()
+                self.look(UNSETTLED if not nudged else 0)
 
-    def look(self):
-        """Follows a change, if there is one that is over."""
-        now = fingerprint(self.running)
-        if now == self.seen and not (self.troubles and monotonic() - self.tried >= AGAIN):
+    def look(self, patience):
+        """Follows a change, when it is over: looked at that often. Who nudges knows that it is."""
+        before = now = fingerprint(self.running)
+        again = not patience or monotonic() - self.tried >= AGAIN
+        if now == self.seen and not (self.troubles and again):
             return
-        for _ in range(UNSETTLED):
+        for _ in range(patience):
             self.command.wait(SETTLE)
             if self.command.status is not None:
                 return
@@ -140,7 +143,10 @@ class Watch:
         """A new Start, and what is wrong with it: a tuple of lines, empty for nothing."""
         running, problems, start = self.running, Problems(), None
         try:
-            start = Start(running.request, running.settings, running.environ, problems)
+            settings = settled(running.request, running.environ)
+            if not settings.watch:
+                raise ShimError("watch is off in the settings, which counts from the next start")
+            start = Start(running.request, settings, running.environ, problems)
             problems.stop(starting=False)
         except ShimError as error:
             return start, error.problems
@@ -169,6 +175,8 @@ class Watch:
             self.drop(start)
             return
         changes = differences(self.running, start)
+        self.plan = start.plan
+        self.command.obey(start.plan)
         if not changes:
             self.refused = None
         if not changes or (self.refused is not None and not differences(self.refused, start)):
@@ -268,6 +276,8 @@ def fingerprint(start):
         paths = []
         prints.append(error.errno)
     paths += [render.source for render in settings.render]
+    config = configured(start.request, start.environ)
+    paths += [config] if config is not None else []
     for name in settings.expand_file:
         paths.append(start.environ.get(name + b"_FILE", b""))
     for path in paths:
@@ -296,7 +306,10 @@ def contents(start):
         found[f"file {show(rendering.render.destination)}"] = (
             rendering.content, rendering.mode, rendering.owner,
         )  # fmt: skip
+    settings = start.settings
     found["arguments"] = start.arguments
+    found["user"] = settings.user
+    found["privileges"] = settings.no_new_privs, sorted(settings.cap_drop)
     return found
 
 

@@ -118,6 +118,43 @@ def test_templates_and_expanded_files_are_watched(brisk: Shim, secret, tmp_path:
         run.until_started("a one", "a new one", "b new one")
 
 
+def test_a_nudge_is_not_waited_for(shim: Shim, secret, tmp_path: Path) -> None:
+    """SIGCHLD of a process: a shim that would look in an hour looks at once. It goes no further."""
+    path = secret("x", b"one")
+    slow = quick(shim, tmp_path)
+    slow.launcher.write_text(slow.launcher.read_text().replace("0.01", "3600"))
+    with watched(slow, tmp_path, "--env", "X=x") as run:
+        run.until_started("one")
+        for value in ("two", "three"):
+            replace(path, value)
+            run.process.send_signal(signal.SIGCHLD)
+            run.until(lambda value=value: run.starts()[-1] == value)
+        assert run.starts() == ["one", "two", "three"]
+        assert {line.split(" ")[1] for line in run.lines("signal")} == {"15"}
+        assert run.end() == 0
+
+
+def test_settings_are_followed(every_shim: Shim, secret, tmp_path: Path) -> None:
+    """The config file counts as a secret does: COMMAND is started anew, by what it says now."""
+    secret("x", b"one")
+    secret("y", b"two")
+    config = tmp_path / "config.json"
+    config.write_text('{"env": {"X": "x"}, "stop_signal": "TERM"}')
+    brisk = quick(every_shim, tmp_path)
+    with watched(brisk, tmp_path, "--config", str(config)) as run:
+        run.until_started("one")
+        replace(config, '{"env": {"X": "y"}, "stop_signal": "NOPE"}')
+        run.until_said("not followed")
+        assert "--stop-signal" in run.said()[0]
+        replace(config, '{"env": {"X": "y"}, "stop_signal": "TERM", "on_change": "none"}')
+        run.until_said("variable X: COMMAND keeps the old until it is started anew")
+        replace(config, '{"env": {"X": "x"}, "no_new_privs": true}')
+        run.until_started("one", "one")
+        status = Path(f"/proc/{run.pids()[-1]}/status").read_text()
+        assert "NoNewPrivs:\t1" in status
+        assert run.end() == 0
+
+
 def test_what_cannot_be_rendered_changes_nothing(
     brisk: Shim, secret, mount: Path, tmp_path: Path
 ) -> None:
