@@ -8,19 +8,24 @@ from the `secrets` module (the kernel's CSPRNG). Kinds whose length can be chose
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import UsageError
 from .naming import check_name, check_value
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 _BITS = 128
 _LONGEST = 4096  # characters or bytes; a key that is longer adds nothing but trouble
-_DIGITS = "0123456789"
-_LOWER = "abcdefghijklmnopqrstuvwxyz"
-_UPPER = _LOWER.upper()
+DIGITS = "0123456789"
+LOWER = "abcdefghijklmnopqrstuvwxyz"
+UPPER = LOWER.upper()
 # Symbols that password policies count, without quotes, backslash, `$`, `&`, `|`, `<`, `>`, `;`,
 # `(`, `)`, `{`, `}`, `[`, `]`: a legacy script that pastes the value into a shell survives these.
-_SYMBOLS = "!#%*+,-.:=?@^_~"
+SYMBOLS = "!#%*+,-.:=?@^_~"
 
 
 class Kind(NamedTuple):
@@ -49,15 +54,18 @@ def _password(length: int, *classes: str) -> bytes:
 
 
 def _letters_and_digits(length: int) -> bytes:
-    return _password(length, _LOWER, _UPPER, _DIGITS)
+    return _password(length, LOWER, UPPER, DIGITS)
 
 
 def _with_symbols(length: int) -> bytes:
-    return _password(length, _LOWER, _UPPER, _DIGITS, _SYMBOLS)
+    return _password(length, LOWER, UPPER, DIGITS, SYMBOLS)
 
 
 def _pin(length: int) -> bytes:
-    return _password(length, _DIGITS)
+    # One digit alone is what a mock is.
+    while len(set(pin := _password(length, DIGITS))) == 1:
+        pass
+    return pin
 
 
 def _random(size: int) -> bytes:
@@ -102,16 +110,17 @@ def _uuid() -> bytes:
 def _ed25519() -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    return _pem(Ed25519PrivateKey.generate())
+    return pem(Ed25519PrivateKey.generate())
 
 
 def _rsa(bits: int) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-    return _pem(generate_private_key(public_exponent=65537, key_size=bits))
+    return pem(generate_private_key(public_exponent=65537, key_size=bits))
 
 
-def _pem(key: object) -> bytes:
+def pem(key: object) -> bytes:
+    """A private key as PKCS #8 in PEM, not encrypted."""
     from cryptography.hazmat.primitives import serialization as s
 
     return key.private_bytes(  # type: ignore[attr-defined, no-any-return]  # any private key has it
@@ -124,7 +133,7 @@ def _pem(key: object) -> bytes:
 KINDS: dict[str, Kind] = {
     "password": Kind("length", 32, 22, _LONGEST, "letters and digits", _letters_and_digits),
     "password-symbols": Kind(
-        "length", 32, 21, _LONGEST, f"letters, digits and {_SYMBOLS}", _with_symbols
+        "length", 32, 21, _LONGEST, f"letters, digits and {SYMBOLS}", _with_symbols
     ),
     "hex": Kind("bytes", 32, _BITS // 8, _LONGEST, "random bytes in hexadecimal", _hex),
     "base64": Kind("bytes", 32, _BITS // 8, _LONGEST, "random bytes in base64", _base64),
@@ -153,11 +162,12 @@ def check_kind(kind: str) -> str:
 
     The message never repeats `kind`: somebody may have written a value there.
     """
-    _parse(kind)
+    parse(kind)
     return kind
 
 
-def _parse(kind: str) -> tuple[Kind, int | str | None]:
+def parse(kind: str) -> tuple[str, int | str | None]:
+    """The name of a kind and its argument: the one given, else its default. Raises UsageError."""
     name, colon, argument = kind.partition(":")
     row = KINDS.get(name)
     if row is None:
@@ -167,11 +177,11 @@ def _parse(kind: str) -> tuple[Kind, int | str | None]:
         hint = f"did you mean {near[0]}? " if near else ""
         raise UsageError("no such generator", hint=f"{hint}generators: {', '.join(KINDS)}")
     if not colon:
-        return row, row.default
+        return name, row.default
     if not row.argument:
         raise UsageError(f"generator {name} takes no argument", hint=f"write {name}")
     if isinstance(row.default, str):
-        return row, _common_name(argument)
+        return name, _common_name(argument)
     # At most 9 digits: int() of a very long numeral is slow and then refused by Python itself.
     if not (argument.isascii() and argument.isdigit() and len(argument) < 10):
         raise UsageError(
@@ -184,7 +194,7 @@ def _parse(kind: str) -> tuple[Kind, int | str | None]:
             f"generator {name} takes {row.lowest} to {row.highest} ({row.argument}{reason})",
             hint=f"for example {name}:{row.default}",
         )
-    return row, int(argument)
+    return name, int(argument)
 
 
 def _common_name(text: str) -> str:
@@ -207,7 +217,7 @@ def _common_name(text: str) -> str:
 
 def makes_pair(kind: str) -> bool:
     """Whether `kind` makes the two secrets NAME-key and NAME-cert. Raises UsageError."""
-    return _parse(kind)[0].make is None
+    return KINDS[parse(kind)[0]].make is None
 
 
 def names_for(name: str, kind: str) -> tuple[str, ...]:
@@ -223,7 +233,8 @@ def generate(kind: str) -> bytes:
     Raises UsageError for an unknown kind, an argument out of bounds, and for `tls`, which makes two
     values (`generate_for`).
     """
-    row, argument = _parse(kind)
+    name, argument = parse(kind)
+    row = KINDS[name]
     if row.make is None:
         raise UsageError(
             "generator tls makes two values", hint="generate_for(name, kind) returns both"
@@ -238,24 +249,43 @@ def generate_for(name: str, kind: str) -> dict[str, bytes]:
 
     Raises InvalidNameError and UsageError.
     """
-    row, argument = _parse(kind)
+    row, argument = parse(kind)
     names = names_for(name, kind)
-    if row.make is None:
+    if KINDS[row].make is None:
         return dict(zip(names, _tls(str(argument)), strict=True))
     return {name: generate(kind)}
 
 
 def _tls(common_name: str) -> tuple[bytes, bytes]:
-    """A P-256 key and a certificate for it, signed by itself: PEM, valid for 365 days.
-
-    RFC 6125: clients look at subjectAltName only, so the name stands there too.
-    """
+    """A P-256 key and a certificate for it, signed by itself: PEM, valid for 365 days."""
     from datetime import UTC, datetime, timedelta
+
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    # A little in the past, for the clock of the machine that will read it.
+    start = datetime.now(UTC) - timedelta(minutes=5)
+    return pem(key), certificate_for(key, common_name, start, start + timedelta(days=365))
+
+
+def certificate_for(
+    key: EllipticCurvePrivateKey,
+    common_name: str,
+    start: datetime,
+    end: datetime,
+    *,
+    serial: int | None = None,
+    organization: str = "",
+) -> bytes:
+    """A certificate for `key`, signed by itself: PEM.
+
+    `serial` is a random one by default. RFC 6125: clients look at subjectAltName only, so the name
+    stands there too. With a `serial`, the same arguments make the same bytes (RFC 6979).
+    """
     from ipaddress import ip_address
 
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
     alternatives: list[x509.GeneralName] = []
     try:
@@ -264,20 +294,21 @@ def _tls(common_name: str) -> tuple[bytes, bytes]:
         alternatives.append(x509.DNSName(common_name))
     if common_name == "localhost":
         alternatives += [x509.IPAddress(ip_address(own)) for own in ("127.0.0.1", "::1")]
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
-    # A little in the past, for the clock of the machine that will read it.
-    start = datetime.now(UTC) - timedelta(minutes=5)
+    names = [
+        (x509.NameOID.ORGANIZATION_NAME, organization),
+        (x509.NameOID.COMMON_NAME, common_name),
+    ]
+    subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in names if text])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(x509.random_serial_number() if serial is None else serial)
         .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=365))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=serial is not None)
     )
-    return _pem(key), certificate.public_bytes(serialization.Encoding.PEM)
+    return certificate.public_bytes(serialization.Encoding.PEM)
