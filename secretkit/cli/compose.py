@@ -1,19 +1,20 @@
-"""`compose sync`: the dev folder, and an override file by which compose takes its secrets."""
+"""`compose sync`, also as `dev compose`: the dev folder, and an override file for compose."""
 
 from __future__ import annotations
 
+import copy
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from ..errors import UsageError
 from . import shapes
-from .command import App, Group, pass_app
+from .command import App, Command, Group, pass_app
 
 if TYPE_CHECKING:
     from ..delivery.compose import Override
@@ -37,29 +38,40 @@ compose = Group("compose", help="The project's secrets for docker compose, on th
     help="A compose file, in compose's order; default: those that it takes by itself.",
 )
 @click.option("--on-disk", is_flag=True, help="A real dev folder, where there is no tmpfs.")
+@click.option(
+    "--live",
+    metavar="[=SERVICE]",
+    is_flag=False,
+    flag_value="*",
+    multiple=True,
+    help="Mount the folder itself, so that a running container sees what changes; default: into"
+    " each service that it fits.",
+)
 @pass_app
-def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
+def sync(app: App, files: Sequence[str], on_disk: bool, live: Sequence[str]) -> None:
     """Write compose.secretkit.yaml, by which compose takes the project's secrets, and their folder.
 
     The dev folder is made, or brought up to date, as by `dev up`. The file goes beside the first
     compose file: it gives each secret that the project has its file in that folder, and each
     service that uses one a label with the version, so that `up` recreates what has a changed secret
-    and nothing else. Run it again after a rotation. Prints the line that starts the services.
+    and nothing else. Run it again after a rotation; services of --live need that no more, as they
+    have all of the folder. Prints the line that starts the services.
     """
     from .. import mount
     from ..delivery import compose as delivery
+    from ..delivery import compose_files
     from ..project import COMPOSE_OVERRIDE
     from .dev import bring_up, settings_of
 
     here = Path.cwd()
     # Not of this folder with -f, as in compose.
     around = os.environ if files else _variables(app, here, os.environ)
-    given = [_from_here(path) for path in files or delivery.default_files(here, around)]
+    given = [_from_here(path) for path in files or compose_files.default_files(here, around)]
     paths = [path for path in given if Path(path).name != COMPOSE_OVERRIDE]
     if not paths:
         raise UsageError("no compose file is named but our own", hint="name yours: -f compose.yaml")
     beside = Path(paths[0]).parent
-    stack = delivery.load(paths, _variables(app, beside, around))
+    stack = compose_files.load(paths, _variables(app, beside, around))
     place = app.project.dev_folder
     before = mount.locate(app.folder, place)
     on_disk = on_disk or bool(before and before.on_disk)
@@ -67,9 +79,16 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
     path = beside / COMPOSE_OVERRIDE
     delivery.check_is_ours(path)
     settings = settings_of(app, on_disk=on_disk, mode=f"{mode:04o}")
-    folder, secrets, created = bring_up(app, place, settings, check=partial(delivery.known, stack))
-    by_name = {one.name: one for one in secrets}
-    override = delivery.plan(stack, by_name, _seen_from(beside, folder.path), mode)
+    check = partial(delivery.check, stack, live)
+    folder, secrets, created = bring_up(app, place, settings, check=check)
+    found = folder.place.stat()
+    seen = delivery.Folder(
+        _seen_from(beside, folder.path),
+        mode,
+        {one.name: delivery.stamp(one) for one in secrets},
+        f"{found.st_dev:x}-{found.st_ino:x}",
+    )
+    override = delivery.plan(stack, seen, live)
     changed = delivery.write(path, override.text)
     _tell(app, override)
     if changed:
@@ -87,6 +106,7 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
             "created": created,
             "secrets": dict(override.secrets),
             "services": {name: list(names) for name, names in override.services.items()},
+            "live": list(override.live),
             "left_alone": [one.key for one in override.unknown],
             "findings": [shapes.finding(found) for found in override.findings],
             "up": f"{line} up -d",
@@ -94,6 +114,18 @@ def sync(app: App, files: Sequence[str], on_disk: bool) -> None:
         app.out.document(document)
     else:
         app.out.data(f"{line} up -d")
+
+
+# Under a second name, where who works with dev folders looks for it.
+dev_compose = cast(Command, copy.copy(sync))
+dev_compose.name = "compose"
+dev_compose.example = """
+    $ secretkit dev compose --live
+    secretkit: 2 secrets in /home/ada/app/dev-secrets (in memory, /run/user/1000/secretkit/…)
+    secretkit: api, worker: all of the folder, in which a running container sees what changes
+    secretkit: wrote compose.secretkit.yaml, for api, worker
+    docker compose -f compose.yaml -f compose.secretkit.yaml up -d
+    """
 
 
 def _variables(app: App, folder: Path, around: Mapping[str, str]) -> Mapping[str, str]:
@@ -118,6 +150,11 @@ def _tell(app: App, override: Override) -> None:
             app.out.warn(f"{said}, and compose has no external ones")
         else:
             app.out.say(said)
+    for service, reason in override.not_live.items():
+        app.out.warn(f"{reason}, so service {service} has files, which it sees change after `up`")
+    if override.live:
+        names = ", ".join(override.live)
+        app.out.say(f"{names}: all of the folder, in which a running container sees what changes")
     for found in override.findings:
         app.out.warn(f"{found.place}: {found.message}; {found.remedy}")
 

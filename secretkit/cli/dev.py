@@ -25,6 +25,10 @@ dev = Group(
     "dev",
     table={
         "run": ("contained", "Run a command that sees the secrets at /run/secrets, it alone."),
+        "compose": (
+            "compose:dev_compose",
+            "Write compose.secretkit.yaml, by which compose takes the project's secrets.",
+        ),
     },
     help="A folder of secret files for this machine, as at /run/secrets.",
 )

@@ -57,8 +57,12 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
         for folder in refreshed:
             app.out.say(f"refreshed {folder.path}")
             warn_of_foreign(app, folder, store)
-        if refreshed and (store.folder / COMPOSE_OVERRIDE).exists():
-            app.out.say(f"{COMPOSE_OVERRIDE} is of before: `secretkit compose sync`")
+        path = store.folder / COMPOSE_OVERRIDE
+        if refreshed and path.exists():
+            from ..delivery.compose import outdated
+
+            if command := outdated(path):
+                app.out.say(f"{COMPOSE_OVERRIDE} is of before: `{command}`")
         return ()
 
     return [Step(f"refresh {', '.join(up)}", act)] if up else []

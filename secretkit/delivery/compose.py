@@ -3,32 +3,51 @@
 Measured with docker-compose 1.29.2 and compose v2.40.3. A secret is a bind mount of its file, so a
 container that runs keeps what it began with. Whether `up` recreates a service is decided by a hash
 of its definition, which covers neither what is in the file nor (in v2) its path: hence the label.
+
+A *live* service has the folder itself at /run/secrets instead, and so sees what is put into it. Its
+own `secrets:` are taken away by `!reset`, as the mount of a file would hide the one in the folder.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import posixpath
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ConflictError, NotFoundError, SecretkitError, UsageError
 from ..model import Secret
 from ..rotation.objects import parse
-from .documents import Document, Node, ScalarNode, read, text
+from .compose_files import beside, check_depth, load
+from .documents import text
 from .findings import Finding
 from .stack.model import Definition, ServiceEntry, Stack, Use
 
 LABEL = "secretkit.versions"
-# The first line of a file that is ours, and what else is at its head.
-MARK = "# Written by `secretkit compose sync`, which replaces it: what you change here is lost."
-_HEAD = f"""{MARK}
+FOLDER_LABEL = "secretkit.folder"
+EVERY = "*"  # of services to make live: each that can be
+_COMMAND = "secretkit compose sync"
+_PLACE = "/run/secrets"
+# How a file begins that is ours, and what else is at its head.
+MARK = f"# Written by `{_COMMAND}"
+_REPLACED = "which replaces it: what you change here is lost."
+_HEAD = """\
 # The label is different when a secret is: `docker compose up -d` recreates the service.
 """
-# What compose takes in a folder without -f, and adds to it (compose-go, cli/options.go).
-_DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_DEEPEST = 100  # files and services that lead to each other
-_OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in _DEFAULTS)
+_LIVE_HEAD = """\
+# Needs docker compose 2.24 or later. What has the folder itself sees what is new without `up`.
+"""
+
+
+class Folder(NamedTuple):
+    """The dev folder, as the override speaks of it."""
+
+    path: str  # as compose is to read it: absolute, or relative to the first compose file
+    mode: int  # of its files
+    stamps: Mapping[str, str]  # by secret: what tells its content from all that it was before
+    identity: str  # what tells the folder from the one that was there before it was wiped
 
 
 class Override(NamedTuple):
@@ -36,113 +55,123 @@ class Override(NamedTuple):
 
     secrets: Mapping[str, str]  # by key in the compose file: the secret
     services: Mapping[str, tuple[str, ...]]  # by service: the secrets that it uses, by name
+    live: tuple[str, ...]  # services that have the folder itself
+    not_live: Mapping[str, str]  # services that were to have it and cannot: why
     unknown: tuple[Definition, ...]  # used, and not a secret of the project
     findings: tuple[Finding, ...]
     text: str  # of the file
 
 
-# -- which files ---------------------------------------------------------------------------------
-
-
-def default_files(folder: Path, variables: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files that compose itself takes in `folder`: those of COMPOSE_FILE, else the nearest
-    upwards of one of its names, with the override file beside it.
-
-    Raises NotFoundError; UsageError if it depends on compose's version which file it takes.
-    """
-    if named := variables.get("COMPOSE_FILE"):
-        separator = variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-        return tuple(folder / name for name in named.split(separator) if name)
-    for place in (folder, *folder.parents):
-        if base := _only(place, _DEFAULTS):
-            return (*base, *_only(place, _OVERRIDES))
-    raise NotFoundError(
-        f"no compose file, in {folder} and above",
-        hint="run it where the compose file is, or name it: secretkit compose sync -f FILE",
-    )
-
-
-def _only(folder: Path, names: Sequence[str]) -> list[Path]:
-    found = [folder / name for name in names if (folder / name).is_file()]
-    if len(found) > 1:
-        raise UsageError(
-            f"versions of compose differ in which they take, {' or '.join(map(str, found))}",
-            hint=f"name it: secretkit compose sync -f {found[0].name}",
-        )
-    return found
-
-
-def load(paths: Sequence[str], variables: Mapping[str, str]) -> Stack:
-    """The project of these files and of those that they include. Raises UsageError."""
-    read_so_far: set[str] = set()
-    reader = Stack([], variables)
-    return Stack([one for path in paths for one in _files(reader, path, read_so_far)], variables)
-
-
-def _files(reader: Stack, path: str, read_so_far: set[str], depth: int = 0) -> Iterator[Document]:
-    """A file's document, behind those that it includes: it may override what they say."""
-    if (real := os.path.realpath(path)) in read_so_far:
-        return
-    read_so_far.add(real)
-    document = read(path)
-    for entry in document.items(document.get(document.root, "include")):
-        for node in _paths(document, entry):
-            name = reader.interpolated(document, node)
-            if name and "://" not in name:  # what is not on this machine is compose's own matter
-                _check_depth(document, node, depth)
-                yield from _files(reader, _beside(document, name), read_so_far, depth + 1)
-    yield document
-
-
-def _check_depth(document: Document, node: Node, depth: int) -> None:
-    if depth >= _DEEPEST:
-        raise UsageError(
-            f"{document.place(node)}: more than {_DEEPEST}, each of which names the next",
-            hint="name fewer: compose reads them all, one in the other",
-        )
-
-
-def _beside(document: Document, name: str) -> str:
-    return os.path.join(os.path.dirname(document.path), name)
-
-
-def _paths(document: Document, entry: Node) -> list[Node]:
-    """An entry of `include:` is a path, or a mapping whose `path:` is one or a list of them."""
-    node = entry if isinstance(entry, ScalarNode) else document.get(entry, "path")
-    return [node] if isinstance(node, ScalarNode) else document.items(node)
-
-
 # -- what the override says ----------------------------------------------------------------------
 
 
-def plan(stack: Stack, secrets: Mapping[str, Secret], folder: str, mode: int) -> Override:
-    """The override for `stack`, of these secrets by name, whose files are in `folder`.
+def plan(stack: Stack, folder: Folder, live: Collection[str] = ()) -> Override:
+    """The override for `stack`, of the secrets in `folder`.
 
-    `folder` is as compose is to read it: absolute, or relative to the first compose file; `mode`
-    is that of its files. Raises NotFoundError if no service uses any of the secrets.
+    `live` are services that are to have the folder itself; with EVERY, those that can. Raises as
+    `check` does.
     """
     uses = _uses_by_service(stack)
-    ours, unknown = known(stack, secrets)
+    ours, unknown = known(stack, folder.stamps)
     services = {
         service: tuple(sorted({ours[use.source] for use in all_of if use.source in ours}))
         for service, all_of in uses.items()
     }
     services = {service: names for service, names in services.items() if names}
+    lives, not_live = _lives({service: uses[service] for service in services}, ours, live)
     content = {
         "services": {
-            service: {"labels": {LABEL: ",".join(_stamp(secrets[name]) for name in names)}}
+            service: _live(folder)
+            if service in lives
+            else {"labels": {LABEL: ",".join(folder.stamps[name] for name in names)}}
             for service, names in services.items()
         },
         "secrets": {
-            key: {"external": False, "file": f"{folder}/{name}".replace("$", "$$")}
+            key: {"external": False, "file": f"{_escaped(folder.path)}/{name}"}
             | _taken_away(stack, key)
             for key, name in ours.items()
         },
     }
     all_uses = [use for all_of in uses.values() for use in all_of if use.source in ours]
     # Each once: a service that is extended uses its secrets in several.
-    found = tuple(dict.fromkeys(one for use in all_uses if (one := _ignored(use, mode))))
-    return Override(ours, services, unknown, found, _HEAD + _yaml(content))
+    found = tuple(dict.fromkeys(one for use in all_uses if (one := _ignored(use, folder.mode))))
+    options = "".join(" --live" if one == EVERY else f" --live={one}" for one in sorted(set(live)))
+    head = f"{MARK}{options}`, {_REPLACED}\n"
+    head += _HEAD if len(lives) < len(services) else ""
+    head += _LIVE_HEAD if lives else ""
+    return Override(ours, services, lives, not_live, unknown, found, head + _yaml(content))
+
+
+def check(stack: Stack, live: Collection[str], secrets: Collection[str]) -> None:
+    """Refuse what no override can be made of, with these secrets in the folder.
+
+    Raises NotFoundError if no service uses any of them, or none of a name in `live` does;
+    UsageError if one that `live` names cannot have the folder itself.
+    """
+    ours, _ = known(stack, secrets)
+    _lives(_uses_by_service(stack), ours, live)
+
+
+def _lives(
+    uses: Mapping[str, Sequence[Use]], ours: Mapping[str, str], live: Collection[str]
+) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The services that have the folder itself; and those that it was not to be for: why."""
+    reasons = {
+        service: _not_live(all_of, ours)
+        for service, all_of in uses.items()
+        if any(use.source in ours for use in all_of)
+    }
+    for service in sorted(set(live) - {EVERY}):
+        if service not in reasons:
+            hint = f"services that do: {', '.join(reasons)}"
+            raise NotFoundError("no service of that name uses a secret of this project", hint=hint)
+        if reason := reasons[service]:
+            raise UsageError(
+                f"{reason}, so service {service} cannot have the folder itself",
+                hint=f"take it out of --live, or give the service all secrets as {_PLACE}/NAME",
+            )
+    if EVERY not in live:
+        return tuple(service for service in reasons if service in live), {}
+    return (
+        tuple(service for service, reason in reasons.items() if not reason),
+        {service: reason for service, reason in reasons.items() if reason},
+    )
+
+
+def _live(folder: Folder) -> dict[str, object]:
+    """What a service says that has the folder itself.
+
+    The label is of the folder: a container keeps the one that it began with, also when that was
+    wiped and made anew.
+    """
+    return {
+        "labels": {FOLDER_LABEL: folder.identity},
+        "secrets": _RESET,
+        "volumes": [
+            {
+                "type": "bind",
+                "source": _escaped(folder.path),
+                "target": _PLACE,
+                "read_only": True,
+                "bind": {"create_host_path": False},
+            }
+        ],
+    }
+
+
+def _not_live(uses: Sequence[Use], ours: Mapping[str, str]) -> str | None:
+    """Why a service cannot have the folder itself: it is to find something else than is there."""
+    for use in uses:
+        if use.source not in ours:
+            return f"{use.place}: {use.source} is not in the dev folder"
+        target = posixpath.join(_PLACE, use.target or use.source)
+        if target != f"{_PLACE}/{ours[use.source]}":
+            return f"{use.place}: {ours[use.source]} is to be {target}"
+    return None
+
+
+def _escaped(path: str) -> str:
+    return path.replace("$", "$$")
 
 
 def known(
@@ -190,10 +219,10 @@ def _uses(
         extended = document.get(node, "extends")
         name = text(extended) or text(document.get(extended, "service"))
         file = stack.interpolated(document, document.get(extended, "file"))
-        path = _beside(document, file) if file else document.path
+        path = beside(document, file) if file else document.path
         if extended is None or not name or (path, name) in seen:
             continue
-        _check_depth(document, extended, depth)
+        check_depth(document, extended, depth)
         seen.add((path, name))
         there = load([path], stack.variables) if file else stack
         if name in there.services:
@@ -201,7 +230,7 @@ def _uses(
     return uses
 
 
-def _stamp(secret: Secret) -> str:
+def stamp(secret: Secret) -> str:
     """What tells a value from every other: a secret made anew begins with version 1 again."""
     created = secret.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return f"{secret.name}={secret.current}@{created}"
@@ -247,7 +276,7 @@ def _yaml(content: object) -> str:
     class Dumper(yaml.SafeDumper):
         pass
 
-    Dumper.add_representer(_Reset, lambda self, _: self.represent_scalar("!reset", "null"))
+    Dumper.add_representer(_Reset, lambda self, _: self.represent_sequence("!reset", [], True))
     return yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1 << 16)
 
 
@@ -267,6 +296,19 @@ def check_is_ours(path: Path) -> bytes | None:
             f"not written by secretkit, {path} is there already", hint="move it away"
         )
     return before
+
+
+def outdated(path: Path) -> str | None:
+    """The command that makes a file of ours anew after a rotation; None if it needs none.
+
+    It needs none if all of its services are live.
+    """
+    try:
+        content = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = re.match(rf"{re.escape(MARK)}((?: --live(?:=[\w.-]+)?)*)`", content)
+    return f"{_COMMAND}{found[1]}" if found and LABEL in content else None
 
 
 def _cannot_write(path: Path, error: OSError) -> SecretkitError:

@@ -46,7 +46,11 @@ def test_the_commands_are_those_of_the_contract() -> None:
     """No command is listed that this version does not have, and none is missing."""
     plain = "init create ls inspect show rotate rollback prune rm run render check backup restore"
     plain += " audit doctor completion help push adopt services bake lint"
-    grouped = {"key": "ls add rm rotate", "dev": "up down status run", "shim": "export convert"}
+    grouped = {
+        "key": "ls add rm rotate",
+        "dev": "up down status run compose",
+        "shim": "export convert",
+    }
     grouped["compose"] = "sync"
     grouped["stack"] = "deploy diff env lint"
     grouped["config"] = "create rotate rollback prune ls inspect show"

@@ -100,6 +100,7 @@ secrets:
         "created": [],
         "secrets": {"db": "db-password"},
         "services": {"api": ["db-password"]},
+        "live": [],
         "left_alone": ["mine"],
         "findings": [
             {
