@@ -108,6 +108,8 @@ def test_an_empty_or_missing_file_means_the_defaults(tmp_path: Path) -> None:
     assert missing.engine == "local"
     assert missing.secrets == {}
     assert missing.dev_folder == tmp_path / "dev-secrets"
+    assert missing.dev_overrides == tmp_path / "dev-secrets.local"
+    assert missing.dev_layout == "swarm"
 
 
 @pytest.mark.parametrize("marker", ["secretkit.toml", ".secretkit"])
@@ -254,7 +256,14 @@ def test_not_found(tmp_path: Path) -> None:
             'in quotes, octal: mode = "0400"',
         ),
         ("[dev]\nfoldr = 'a'", ":2", "unknown key dev.foldr", "did you mean folder?"),
-        ("[dev]\nwatch = 'a'", ":2", "unknown key dev.watch", "keys here: folder"),
+        (
+            "[dev]\nwatch = 'a'",
+            ":2",
+            "unknown key dev.watch",
+            "keys here: folder, overrides, layout",
+        ),
+        ("[dev]\nlayout = 'k8s'", ":2", "no such layout", "layouts: swarm, kubernetes"),
+        ("[dev]\noverrides = 1", ":2", "dev.overrides must be a text that is not empty", None),
         ("a = \n", ":1:5", "not TOML: invalid value", None),
         ("engine = 'local'\nengine = 'local'", "", "not TOML: cannot overwrite a value", None),
         ("a = " + "1" * 5000, "", "a number has too many digits", None),

@@ -20,15 +20,21 @@ class Missing(NamedTuple):
 
 
 def missing(
-    project: Project, have: Collection[str], wanted: Collection[str] | None = None
+    project: Project,
+    have: Collection[str],
+    wanted: Collection[str] | None = None,
+    overridden: Collection[str] = (),
 ) -> list[Missing]:
     """What is declared and not among `have`; of `wanted` alone, if that is given.
 
-    Raises NotFoundError for what has no generator, and for a pair of which half is there.
+    What has no generator may be `overridden`. Raises NotFoundError if it is not, and for a pair of
+    which half is there.
     """
     found = []
     for one in project.secrets.values():
         names = tuple(name for name in one.makes if name not in have)
+        if not one.generate and set(names) <= set(overridden):
+            continue
         if names and (wanted is None or set(names) & set(wanted)):
             found.append(Missing(one, names))
     without = [name for one in found if not one.declared.generate for name in one.names]

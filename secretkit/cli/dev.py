@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from ..errors import UsageError
+from ..errors import StoreKeyError, UsageError
 from .command import App, Group, Number, pass_app
 from .output import counted
 from .steps import warn_of_foreign
 
 if TYPE_CHECKING:
     from ..model import Secret
-    from ..mount import DevFolder, Settings
+    from ..mount import DevFolder, Overrides, Settings
     from ..project import Layout
     from ..store import Store
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 dev = Group(
     "dev",
     table={
+        "overrides": ("overriding", "The folder of hand-made files that win over the store."),
         "run": ("contained", "Run a command that sees the secrets at /run/secrets, it alone."),
+        "watch": ("watching", "Keep the folder fresh, and a command that runs on it."),
         "compose": (
             "compose:dev_compose",
             "Write compose.secretkit.yaml, by which compose takes the project's secrets.",
@@ -117,7 +120,10 @@ def up(app: App, /, directory: str | None, **options: Any) -> None:
             "folder": str(folder.path),
             "place": str(folder.place),
             "on_disk": settings.on_disk,
-            "secrets": dict(folder.versions),
+            "layout": settings.layout,
+            "mock": settings.mock and settings.mock._asdict(),
+            "secrets": {name: one.version for name, one in folder.sources.items()},
+            "overrides": sorted(_overridden(folder)),
             "created": created,
             "docker": line,
         }
@@ -153,23 +159,26 @@ def down(app: App, directory: str | None) -> None:
     example="""
     $ secretkit dev status
     /home/ada/app/dev-secrets: up, in memory
-    NAME          MOUNTED   CURRENT   STATE
-    db-password   v2        v2        same
+    NAME          FROM       MOUNTED   CURRENT   STATE
+    api-key       override   -         v1        same
+    db-password   store      v2        v2        same
     """,
 )
 @pass_app
 def status(app: App) -> None:
-    """Show the dev folders: which version each file holds, and what differs from the store.
+    """Show the dev folders: where each file is from, its version, and what is to be written anew.
 
-    States: same; behind (an earlier version is mounted); changed (not what was written); missing;
-    removed (from the store); foreign (not written by secretkit). `dev up` repairs all but the last.
+    States: same; behind (there is another version, or the override has changed); changed (not what
+    was written); missing; removed (nothing has it any more); foreign (not written by secretkit).
+    `dev up` repairs all but the last.
     """
     from .. import mount
+    from ..project import LAYOUTS, STORE_FOLDER
 
-    with app.store() as store:
+    with app.store() if (app.folder / STORE_FOLDER).exists() else nullcontext() as store:
         found = [
             (folder, folder.states(store) if folder.is_up else ())
-            for folder in mount.folders(store.folder)
+            for folder in mount.folders(app.folder)
         ]
     if app.out.json:
         app.out.document(
@@ -179,9 +188,12 @@ def status(app: App) -> None:
                     "place": str(folder.place),
                     "on_disk": folder.on_disk,
                     "up": folder.is_up,
+                    "layout": folder.settings.layout,
+                    "mock": folder.settings.mock and folder.settings.mock._asdict(),
                     "secrets": [
                         {
                             "name": one.name,
+                            "from": one.origin,
                             "mounted": one.mounted,
                             "current": one.current,
                             "state": one.state,
@@ -197,15 +209,20 @@ def status(app: App) -> None:
         app.out.say("no dev folder is up; `secretkit dev up` makes one")
     for folder, states in found:
         where = "on disk" if folder.on_disk else "in memory"
+        if folder.settings.layout != LAYOUTS[0]:
+            where += f", layout {folder.settings.layout}"
+        if folder.settings.mock:
+            where += ", mock values"
         if not folder.is_up:
             app.out.data(f"{folder.path}: gone, {where}; `secretkit dev up` makes it again")
             continue
         app.out.data(f"{folder.path}: up, {where}")
         app.out.table(
-            ("NAME", "MOUNTED", "CURRENT", "STATE"),
+            ("NAME", "FROM", "MOUNTED", "CURRENT", "STATE"),
             [
                 (
                     one.name,
+                    one.origin or "-",
                     f"v{one.mounted}" if one.mounted else "-",
                     f"v{one.current}" if one.current else "-",
                     one.state,
@@ -228,23 +245,13 @@ def bring_up(
     `check` is given the names of all secrets that there will be, before anything changes.
     """
     from .. import mount
-    from ..project import STORE_FOLDER
     from . import git
-    from .creating import create, missing
 
-    if not (app.folder / STORE_FOLDER).exists():
-        check({name for one in app.project.secrets.values() for name in one.makes})
-    with _store(app) as store:
-        there = {one.name for one in store.list()}
-        lacking = missing(app.project, there)
-        check(there.union(*(one.names for one in lacking)))
-        created = create(store, lacking)
-        for new in created:
-            app.out.say(f"created {new.name} v1 from generator {new.generator}")
-        secrets = tuple(store.list())
-        folder = mount.up(store, path, on_disk=settings.on_disk, mode=settings.mode)
+    with _prepared(app, settings, check) as (store, created):
+        secrets = tuple(store.list()) if store else ()
+        folder = mount.up(app.folder, path, settings, store=store)
         warn_of_foreign(app, folder, store)
-    if settings.on_disk:
+    if settings.on_disk and any(one.origin != "mock" for one in folder.sources.values()):
         app.out.warn(
             f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
             " user who can reach the folder reads it; `secretkit dev down` deletes it"
@@ -255,14 +262,87 @@ def bring_up(
             f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
         )
     where = "on disk" if settings.on_disk else f"in memory, {folder.place}"
-    app.out.say(f"{counted(len(folder.versions), 'secret')} in {path} ({where})")
-    return Up(folder, secrets, [new.name for new in created])
+    app.out.say(f"{counted(len(folder.sources), 'secret')} in {path} ({where})")
+    if overridden := _overridden(folder):
+        app.out.say(f"overrides from {settings.overrides}: {', '.join(sorted(overridden))}")
+    if settings.mock:
+        app.out.say("the values are mocks; `secretkit dev up` brings the store's")
+    return Up(folder, secrets, created)
 
 
-def contents(app: App, settings: Settings) -> dict[str, bytes]:  # noqa: ARG001
+def contents(app: App, settings: Settings) -> dict[str, bytes]:
     """What a dev folder would hold now, by name. What is declared and missing is created first."""
+    from .. import mount
+
+    with _prepared(app, settings) as (store, _):
+        return mount.contents(app.folder, settings, store=store)
+
+
+@contextmanager
+def _prepared(
+    app: App, settings: Settings, check: Callable[[Collection[str]], object] = len
+) -> Iterator[tuple[Store | None, list[str]]]:
+    """The store with all that is declared, and the names of what had to be created for that.
+
+    For mocks the store is looked at if it opens without a question, and nothing is created.
+    """
+    from .. import mount
+    from ..project import STORE_FOLDER
+    from .creating import create, missing
+
+    found = mount.find_overrides(settings.overrides)
+    warn_of_overrides(app, found)
+    overridden = set(found.files)
+    declared = {name for one in app.project.secrets.values() for name in one.makes}
+    if settings.mock or not (app.folder / STORE_FOLDER).exists():
+        with _store_at_hand(app) as store:
+            there = {one.name for one in store.list()} if store else set()
+            check(declared | there | overridden)
+            if settings.mock:
+                yield store, []
+                return
     with _store(app) as store:
-        return dict(store.read_all(action="mount"))
+        there = {one.name for one in store.list()}
+        lacking = missing(app.project, there, overridden=overridden)
+        check(there.union(overridden, *(one.names for one in lacking)))
+        created = create(store, lacking)
+        for new in created:
+            app.out.say(f"created {new.name} v1 from generator {new.generator}")
+        yield store, [new.name for new in created]
+
+
+@contextmanager
+def _store_at_hand(app: App) -> Iterator[Store | None]:
+    """The store if there is one that opens without a question."""
+    from ..project import STORE_FOLDER
+    from ..store import Store
+
+    if not (app.folder / STORE_FOLDER).exists():
+        yield None
+        return
+    try:
+        store = Store.open(app.folder)
+    except StoreKeyError:
+        app.out.say("the store is locked; what secretkit.toml declares is all that is known")
+        yield None
+        return
+    with store:
+        yield store
+
+
+def _overridden(folder: DevFolder) -> set[str]:
+    return {name for name, one in folder.sources.items() if one.origin == "override"}
+
+
+def warn_of_overrides(app: App, found: Overrides) -> None:
+    """Say which files cannot be used, and which hold what their maker may not know of."""
+    from ..mount import is_line
+
+    for one in found.passed_over:
+        app.out.warn(f"no override: {one}")
+    for override in found.files.values():
+        if is_line(override):
+            app.out.warn(f"the newline at the end of {override.path} is part of the value")
 
 
 def _place(app: App, directory: str | None) -> Path:

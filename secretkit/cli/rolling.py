@@ -197,7 +197,7 @@ def rotate_secret(
             again=f"secretkit rotate {name}",
             back=f"secretkit rotate {name} --abort",
         )
-    perform(app, refresh_steps(app, store), dry_run=False)
+    perform(app, refresh_steps(app, store, [name]), dry_run=False)
 
 
 def roll_back_secret(
@@ -232,7 +232,7 @@ def roll_back_secret(
         again=f"secretkit rollback {name}" + (f" --to {to}" if to else ""),
         back=f"secretkit rotate {name} --abort",
     )
-    perform(app, refresh_steps(app, store), dry_run=False)
+    perform(app, refresh_steps(app, store, [name]), dry_run=False)
 
 
 def previous(versions: Versions, name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import MountError
@@ -39,8 +39,11 @@ def perform(app: App, steps: Sequence[Step], *, dry_run: bool) -> list[Any] | No
     return made
 
 
-def refresh_steps(app: App, store: Store) -> list[Step]:
-    """The last step of every change: the dev folders that are up follow the store."""
+def refresh_steps(app: App, store: Store, names: Collection[str] = ()) -> list[Step]:
+    """The last step of every change: the dev folders that are up follow the store.
+
+    `names` are the secrets that change; it is said where an override hides that.
+    """
     from .. import mount
     from ..project import COMPOSE_OVERRIDE
 
@@ -55,7 +58,7 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
                 hint="`secretkit dev up` brings it up to date, once the cause is gone",
             ) from None
         for folder in refreshed:
-            app.out.say(f"refreshed {folder.path}")
+            _tell_of(app, folder, names)
             warn_of_foreign(app, folder, store)
         path = store.folder / COMPOSE_OVERRIDE
         if refreshed and path.exists():
@@ -68,9 +71,20 @@ def refresh_steps(app: App, store: Store) -> list[Step]:
     return [Step(f"refresh {', '.join(up)}", act)] if up else []
 
 
-def warn_of_foreign(app: App, folder: DevFolder, store: Store) -> None:
+def _tell_of(app: App, folder: DevFolder, names: Collection[str]) -> None:
+    if folder.settings.mock:
+        app.out.say(f"{folder.path} keeps its mock values")
+        return
+    app.out.say(f"refreshed {folder.path}")
+    sources = folder.sources
+    kept = [name for name in names if name in sources and sources[name].origin == "override"]
+    if kept:
+        app.out.warn(f"{folder.path} keeps the override of {', '.join(kept)}")
+
+
+def warn_of_foreign(app: App, folder: DevFolder, store: Store | None) -> None:
     """Say which secrets are not in the folder, because something of the user's is at their name."""
-    names = [one.name for one in folder.states(store) if one.state == "foreign" and one.current]
+    names = [one.name for one in folder.states(store) if one.state == "foreign" and one.origin]
     if names:
         app.out.warn(
             f"{folder.path} holds what secretkit did not write, {', '.join(names)}: it stays;"

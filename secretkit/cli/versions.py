@@ -54,7 +54,7 @@ def rollback(app: App, name: str, to: int | None, dry_run: bool, rollout: Rollou
             f"make {name} v{number} current, instead of v{secret.current}",
             lambda: [store.rollback(name, number)],
         )
-        made = perform(app, [step, *refresh_steps(app, store)], dry_run=dry_run)
+        made = perform(app, [step, *refresh_steps(app, store, [name])], dry_run=dry_run)
         pair = _other_half(name, secret.generator)
         if made and pair and any(one.name == pair for one in store.list()):
             app.out.warn(
@@ -181,9 +181,9 @@ def rm(app: App, names: tuple[str, ...], version: int | None, dry_run: bool) -> 
 
             engine = app.connect("rm")
             remove_on_engine(app, StoreVersions(store), engine, list(pairs), version)
-            perform(app, refresh_steps(app, store), dry_run=False)
+            perform(app, refresh_steps(app, store, list(pairs)), dry_run=False)
             return
-        made = perform(app, [*steps, *refresh_steps(app, store)], dry_run=dry_run)
+        made = perform(app, [*steps, *refresh_steps(app, store, list(pairs))], dry_run=dry_run)
         if made and version is None:
             left = {one.name for one in store.list()}
             for name, pair in pairs.items():

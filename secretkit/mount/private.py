@@ -96,15 +96,22 @@ def is_private(path: Path) -> bool:
     return False
 
 
+def temporary(path: Path) -> Path:
+    """A name in the folder of `path` for what is to be renamed to it.
+
+    It starts with two dots, which readers of a mount skip.
+    """
+    return path.with_name(f"..secretkit-{os.urandom(8).hex()}")
+
+
 def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
     """Put `content` at `path` in one rename, so that a reader sees all of it or what was before.
 
-    The name in between starts with two dots, which readers of a mount skip. Returns the file's
-    stat, in which inode, size and times are those that a later look must find.
+    Returns the file's stat, in which inode, size and times are those that a later look must find.
     """
-    temporary = path.with_name(f"..secretkit-{os.urandom(8).hex()}")
+    in_between = temporary(path)
     fd = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        in_between, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
     )
     try:
         view = memoryview(content)
@@ -112,9 +119,9 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
             view = view[os.write(fd, view) :]
         os.fchmod(fd, mode)
         found = os.fstat(fd)
-        temporary.replace(path)
+        in_between.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        in_between.unlink(missing_ok=True)
         raise
     finally:
         os.close(fd)
@@ -122,9 +129,9 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a `write_file` that was killed left in `folder`, and nothing else."""
+    """Remove what a process that was killed left at a `temporary` name, and nothing else."""
     for path in folder.glob("..secretkit-*"):
-        if _TEMPORARY.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+        if _TEMPORARY.fullmatch(path.name) and not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
 
 

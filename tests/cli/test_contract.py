@@ -48,7 +48,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     plain += " audit doctor completion help push adopt services bake lint"
     grouped = {
         "key": "ls add rm rotate",
-        "dev": "up down status run compose",
+        "dev": "overrides up down status run compose",
         "shim": "export convert",
     }
     grouped["compose"] = "sync"

@@ -44,7 +44,10 @@ def test_a_fresh_clone_needs_one_command(bare: Program) -> None:
         "folder": f"{bare.folder}/dev-secrets",
         "place": os.readlink(bare.folder / "dev-secrets"),
         "on_disk": False,
-        "secrets": {"db": 1, "web-cert": 1, "web-key": 1},
+        "layout": "swarm",
+        "mock": None,
+        "secrets": {"db": 1, "web-key": 1, "web-cert": 1},
+        "overrides": [],
         "created": [],
         "docker": 'docker run -v "$PWD/dev-secrets:/run/secrets:ro" ...',
     }
@@ -171,8 +174,8 @@ def test_status_as_text(cli: Program) -> None:
     cli.ok("dev", "up")
     assert cli.ok("dev", "status").text == (
         f"{cli.folder}/dev-secrets: up, in memory\n"
-        "NAME   MOUNTED   CURRENT   STATE\n"
-        "db     v1        v1        same\n"
+        "NAME   FROM    MOUNTED   CURRENT   STATE\n"
+        "db     store   v1        v1        same\n"
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from secretkit import mount
 from secretkit.errors import ConflictError
+from secretkit.mount import Settings
 from secretkit.store import NewSecret, Store
 
 
@@ -39,7 +40,7 @@ def test_up_refresh_down(store: Store) -> None:
     store.create("a", b"1")
     store.create("b", b"2")
     path = store.folder / "dev"
-    folder = mount.up(store, path)
+    folder = mount.up(store.folder, path, store=store)
     assert folder.is_up
     assert dict(folder.versions) == {"a": 1, "b": 1}
     store.rotate("a", b"3")
@@ -58,7 +59,7 @@ def test_only_what_changed_is_read_and_written(store: Store) -> None:
     """A refresh touches the files of changed secrets only; the others keep their inode."""
     for name in ("a", "b"):
         store.create(name, b"1")
-    folder = mount.up(store, store.folder / "dev")
+    folder = mount.up(store.folder, store.folder / "dev", store=store)
     inodes = {name: (folder.place / name).stat().st_ino for name in ("a", "b")}
     reads = sum(entry.action == "mount" for entry in store.audit())
     store.rotate("a", b"2")
@@ -72,7 +73,7 @@ def test_two_hundred_secrets_are_written_in_one_go(store: Store) -> None:
     """200 secrets cost a fraction of a second: one transaction, no wait for a disk in between."""
     store.create_many([NewSecret(f"secret-{n}", b"x" * 32) for n in range(200)])
     start = time.perf_counter()
-    folder = mount.up(store, store.folder / "dev")
+    folder = mount.up(store.folder, store.folder / "dev", store=store)
     assert time.perf_counter() - start < 2
     assert len(list(folder.place.iterdir())) == 200
 
@@ -85,7 +86,7 @@ def test_killed_at_any_moment(store: Store, memory: Path) -> None:
         "from secretkit.store import Store\n"
         "with Store.open(sys.argv[1]) as store:\n"
         "    print('ready', flush=True)\n"
-        "    mount.up(store, store.folder / 'dev')\n"
+        "    mount.up(store.folder, store.folder / 'dev', store=store)\n"
     )
     for step in range(12):
         process = subprocess.Popen(
@@ -97,7 +98,7 @@ def test_killed_at_any_moment(store: Store, memory: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        folder = mount.up(store, store.folder / "dev")
+        folder = mount.up(store.folder, store.folder / "dev", store=store)
         assert {p.name: p.read_bytes() for p in folder.place.iterdir()} == {
             f"secret-{n}": bytes([n]) * 50 for n in range(40)
         }
@@ -109,7 +110,7 @@ def test_changes_from_several_processes(store: Store) -> None:
     """Rotations at once from four processes: the folder ends at the store's current versions."""
     for name in "abcd":
         store.create(name, b"0")
-    mount.up(store, store.folder / "dev")
+    mount.up(store.folder, store.folder / "dev", store=store)
     code = (
         "import sys; from secretkit import mount; from secretkit.store import Store\n"
         "with Store.open(sys.argv[1]) as store:\n"
@@ -132,7 +133,7 @@ def test_a_planted_record_wipes_nothing(store: Store, tmp_path: Path) -> None:
     (victim / "secrets").mkdir(parents=True)
     (victim / "secrets" / "kept").write_text("x")
     store.create("a", b"1")
-    folder = mount.up(store, store.folder / "dev")
+    folder = mount.up(store.folder, store.folder / "dev", store=store)
     (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
     pointer.write_text(pointer.read_text().replace(str(folder.home), str(victim)))
     assert mount.folders(store.folder) == ()
@@ -143,13 +144,13 @@ def test_a_planted_record_wipes_nothing(store: Store, tmp_path: Path) -> None:
 def test_a_damaged_record_is_passed_over(store: Store, tmp_path: Path) -> None:
     """Nonsense in a record is no traceback; what is at DIR is then not ours."""
     store.create("a", b"1")
-    folder = mount.up(store, store.folder / "dev")
+    folder = mount.up(store.folder, store.folder / "dev", store=store)
     (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
     for text in ("", "[]", "{}", '{"folder": 1, "home": null, "mode": "x"}', "\xff"):
         pointer.write_text(text, encoding="latin-1")
         assert mount.folders(store.folder) == ()
         with pytest.raises(ConflictError):
-            mount.up(store, folder.path)
+            mount.up(store.folder, folder.path, store=store)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_malformed_entries_are_none(store: Store, tmp_path: Path, text: str) -> 
     """Entries of another shape, or names that no secret has, count as nothing recorded."""
     (tmp_path / "victim").write_text("kept")
     store.create("a", b"1")
-    folder = mount.up(store, store.folder / "dev", on_disk=True)
+    folder = mount.up(store.folder, store.folder / "dev", Settings(on_disk=True), store=store)
     (record,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.files")
     record.write_text(text)
     assert dict(folder.versions) == {}
@@ -180,7 +181,7 @@ def test_malformed_entries_are_none(store: Store, tmp_path: Path, text: str) -> 
 
 def test_a_record_with_another_mode_is_passed_over(store: Store, tmp_path: Path) -> None:
     """No file is ever made setuid: a mode above 0777 is not believed."""
-    mount.up(store, store.folder / "dev")
+    mount.up(store.folder, store.folder / "dev", store=store)
     (pointer,) = (tmp_path / "config" / "secretkit" / "dev").rglob("*.json")
     pointer.write_text(pointer.read_text().replace("0444", "4444"))
     assert mount.folders(store.folder) == ()

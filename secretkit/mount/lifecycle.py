@@ -1,0 +1,188 @@
+"""Dev folders are made, refreshed and wiped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from ..errors import ConflictError, MountError, SecretkitError
+from ..store import Store
+from . import private, records, sources
+from .folder import IGNORE, DevFolder
+from .records import Pointer
+from .settings import Settings
+
+_IGNORE_ALL = b"*\n"
+
+
+def folders(project: Path) -> tuple[DevFolder, ...]:
+    """The dev folders of a project, by path, up or gone."""
+    if not records.exist(project):
+        return ()
+    found = [DevFolder(project, *pointer) for pointer in records.pointers(project)]
+    return tuple(sorted(found, key=lambda one: one.path))
+
+
+def locate(project: Path, path: Path) -> DevFolder | None:
+    """The dev folder at `path`, if it is one of this project."""
+    if not records.exist(project):
+        return None
+    return _find(project, _absolute(path))
+
+
+def _find(project: Path, path: Path) -> DevFolder | None:
+    pointer = records.read_pointer(project, path)
+    return DevFolder(project, *pointer) if pointer else None
+
+
+def _absolute(path: Path) -> Path:
+    """`path` with its parents resolved, and its last part as it is: it may be our link."""
+    absolute = Path(os.path.abspath(path))
+    return absolute.parent.resolve() / absolute.name
+
+
+def contents(
+    project: Path, settings: Settings | None = None, *, store: Store | None
+) -> dict[str, bytes]:
+    """What a dev folder would hold now, by name. Raises as `sources.plan` does."""
+    settings = settings or Settings()
+    while True:
+        secrets = {one.name: one for one in store.list()} if store else {}
+        plan = sources.plan(project, secrets, settings)
+        with contextlib.suppress(sources.Changed):
+            found = sources.read(plan, settings, store)
+            return {name: found[name][0] for name in sorted(found)}
+
+
+def up(
+    project: Path, path: Path, settings: Settings | None = None, *, store: Store | None
+) -> DevFolder:
+    """Make the dev folder `path`, or bring it up to date; returns it.
+
+    Settings other than before are taken over in place: whoever reads meanwhile finds every file,
+    as it was or as it is to be. Only from memory to disk and back the folder is wiped first. On
+    disk, what a user put there at the name of a secret stays. Without a store nothing comes from
+    it: mocks and overrides are left.
+
+    Raises ConflictError if something that is not ours is at `path`, MountError if there is no
+    memory file system or a place cannot be trusted.
+    """
+    settings = settings or Settings()
+    path = _absolute(path)
+    with records.alone(project):
+        before = _find(project, path)
+        _check_free(path, before)
+        if before and before.on_disk != settings.on_disk:
+            _wipe(before)
+            _check_free(path, None)
+        home = None if settings.on_disk else private.base() / records.key(project, path)
+        if before and before.home and before.home != home:
+            _remove_home(before.home)
+        folder = DevFolder(project, path, home, settings)
+        records.write_pointer(project, Pointer(path, home, settings))
+        if home:
+            private.make_private(home)
+        _make(folder.place)
+        if not home and not os.path.lexists(path / IGNORE):
+            private.write_file(path / IGNORE, _IGNORE_ALL, 0o644)
+        folder.write(store)
+        if home and not folder.is_linked:
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()  # empty
+            link = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+            link.symlink_to(folder.place)
+            link.replace(path)
+    return folder
+
+
+def _check_free(path: Path, before: DevFolder | None) -> None:
+    if not path.parent.is_dir():
+        raise MountError(
+            f"no such folder, {path.parent}", hint=f"make it first: mkdir -p {path.parent}"
+        )
+    if not os.path.lexists(path):
+        return
+    if before and before.on_disk and path.is_dir() and not path.is_symlink():
+        return
+    if before and before.home and path.is_symlink() and path.readlink() == before.place:
+        return
+    # Nothing is lost with a link to a dev folder that is gone, such as one that was committed; nor
+    # with an empty folder, which docker makes where a folder to mount is missing.
+    if path.is_symlink() and not path.exists() and records.is_place(path.readlink()):
+        return
+    if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+        return
+    raise ConflictError(
+        f"not a dev folder of this project, {path} is there already",
+        hint="move it away, or name another folder: secretkit dev up DIR",
+    )
+
+
+def _make(place: Path) -> None:
+    """The folder that a container's user may look into: 0755 whatever the umask."""
+    place.mkdir(mode=0o755, exist_ok=True)
+    if place.is_symlink():
+        raise MountError(f"not a folder, {place} is a symbolic link")
+    place.chmod(0o755)
+
+
+def refresh(store: Store) -> tuple[DevFolder, ...]:
+    """Bring every dev folder of the project that is up to what it is to hold, as it was made.
+
+    Returns those. Raises MountError, after trying each, if one cannot be written.
+    """
+    if not records.exist(store.folder):
+        return ()
+    failed: OSError | SecretkitError | None = None
+    with records.alone(store.folder):
+        done = tuple(folder for folder in folders(store.folder) if folder.is_up)
+        for folder in done:
+            try:
+                folder.write(store)
+            except (OSError, SecretkitError) as error:
+                failed = failed or error
+        if failed:
+            raise failed
+    return done
+
+
+def down(project: Path, path: Path | None = None) -> tuple[DevFolder, ...]:
+    """Wipe the dev folder `path` (default: all of the project); returns those that were there.
+
+    Calling it again is fine. Raises ConflictError if `path` is there and not ours; files in a
+    folder on disk that secretkit did not write stay, and so does the folder then.
+    """
+    if path is not None:
+        path = _absolute(path)
+        if locate(project, path) is None:
+            _check_free(path, None)
+    if not records.exist(project):
+        return ()
+    with records.alone(project):
+        wanted = [one for one in folders(project) if path in (None, one.path)]
+        for folder in wanted:
+            _wipe(folder)
+    return tuple(wanted)
+
+
+def _wipe(folder: DevFolder) -> None:
+    if folder.home:
+        _remove_home(folder.home)
+        if folder.path.is_symlink() and folder.path.readlink() == folder.place:
+            folder.path.unlink()
+    elif folder.is_safe:
+        folder.wipe_files()
+        if {path.name for path in folder.path.iterdir()} <= {IGNORE}:
+            ignore = folder.path / IGNORE
+            if ignore.is_file() and not ignore.is_symlink() and ignore.read_bytes() == _IGNORE_ALL:
+                ignore.unlink()
+            if not os.path.lexists(ignore):
+                folder.path.rmdir()
+    records.remove(folder.project, folder.path)
+
+
+def _remove_home(home: Path) -> None:
+    if private.is_private(home) and private.in_memory(home):
+        shutil.rmtree(home)

@@ -1,0 +1,110 @@
+"""Where what a dev folder holds comes from: the store or mocks, and overrides, which win."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from .. import mocks
+from ..errors import SecretNotFoundError
+from ..generators import makes_pair
+from ..mocks import Mock
+from ..model import Secret
+from ..project import load
+from ..store import Store
+from . import overrides
+from .settings import Settings
+
+Origin = Literal["store", "override", "mock"]
+
+
+class Source(NamedTuple):
+    """Where one file's content comes from. Equal sources have equal content."""
+
+    origin: Origin
+    version: int | None = None  # of the store's
+    # Of an override the file's mark; of a mock all that it is made from.
+    mark: str = ""
+
+    @property
+    def changed(self) -> int:
+        """When an override was changed last, in ns since 1970; 0 for others."""
+        return int(self.mark.partition(" ")[0]) if self.origin == "override" else 0
+
+
+def plan(project: Path, secrets: Mapping[str, Secret], settings: Settings) -> dict[str, Source]:
+    """What a dev folder is to hold, by name. `secrets` are those of the store. Reads no value.
+
+    Raises InvalidProjectError, if there is need to know what secretkit.toml declares.
+    """
+    if settings.mock:
+        wanted = dict(_mocks(project, secrets, settings.mock))
+    else:
+        wanted = {name: Source("store", one.current) for name, one in secrets.items()}
+    for name, override in overrides.find(settings.overrides).files.items():
+        wanted[name] = Source("override", None, override.mark)
+    return wanted
+
+
+def _mocks(
+    project: Path, secrets: Mapping[str, Secret], mock: Mock
+) -> Iterator[tuple[str, Source]]:
+    """A mock for every secret of the store and every one that secretkit.toml declares."""
+    for name, one in secrets.items():
+        kind = one.generator
+        if kind and makes_pair(kind):
+            base = name.removesuffix("-key" if name.endswith("-key") else "-cert")
+            yield name, _mock(mock, base, kind) if base != name else _mock(mock, name, None)
+        else:
+            yield name, _mock(mock, name, kind)
+    for declared in load(project).secrets.values():
+        for name in declared.makes:
+            yield name, _mock(mock, declared.name, declared.generate)
+
+
+def _mock(mock: Mock, name: str, kind: str | None) -> Source:
+    return Source("mock", None, f"{mock.style} {mock.seed} {name} {kind or ''}")
+
+
+class Changed(Exception):  # noqa: N818 - it is no error: a plan has to be made again
+    """What was planned is not there any more."""
+
+
+def read(
+    wanted: Mapping[str, Source], settings: Settings, store: Store | None
+) -> dict[str, tuple[bytes, Source]]:
+    """The contents, and what they come from as it was when they were read. One transaction of the
+    store for all of its values. Raises Changed.
+    """
+    found: dict[str, tuple[bytes, Source]] = {}
+    by_origin = {
+        origin: [name for name, source in wanted.items() if source.origin == origin]
+        for origin in ("store", "override", "mock")
+    }
+    if by_origin["override"]:
+        files = overrides.find(settings.overrides).files
+        for name in by_origin["override"]:
+            got = overrides.read(files[name]) if name in files else None
+            if got is None:
+                raise Changed
+            found[name] = got[0], Source("override", None, got[1])
+    made: dict[str, dict[str, bytes]] = {}  # a pair is made once
+    for name in by_origin["mock"]:
+        source = wanted[name]
+        if source.mark not in made:
+            made[source.mark] = _make(source.mark)
+        found[name] = made[source.mark][name], source
+    if by_origin["store"] and store:
+        try:
+            values = store.read_all(by_origin["store"], action="mount")
+        except SecretNotFoundError:  # removed by another process since we looked
+            raise Changed from None
+        found |= {name: (one, Source("store", one.version)) for name, one in values.items()}
+    return found
+
+
+def _make(mark: str) -> dict[str, bytes]:
+    style, seed, name, kind = mark.split(" ", 3)
+    mock = Mock("nasty" if style == "nasty" else "plain", int(seed))
+    return mocks.mock_for(name, kind or None, mock)
