@@ -34,6 +34,7 @@ class App:
         self.engine: str | None = None
         self.chosen: str | None = None  # --project
         self._project: Project | None = None
+        self._passphrase: bytes | None = None
 
     @property
     def folder(self) -> Path:
@@ -61,6 +62,15 @@ class App:
             self._project = load(self.folder)
             self.check_engine()
         return self._project
+
+    def reload(self) -> None:
+        """Read `secretkit.toml` again.
+
+        Raises InvalidProjectError if it is wrong: then what it said before still counts.
+        """
+        from ..project import load
+
+        self._project = load(self.folder)
 
     def check_project(self) -> None:
         """Refuse a `secretkit.toml` that is wrong, and an engine that is not there."""
@@ -108,9 +118,16 @@ class App:
         harden()
         self.check_engine()
         from ..store import Store
+
+        return Store.open(self.folder, passphrase=self._ask_passphrase)
+
+    def _ask_passphrase(self) -> bytes:
+        """Asks once: who opens the store again and again need not type it again and again."""
         from .prompt import ask_passphrase
 
-        return Store.open(self.folder, passphrase=ask_passphrase)
+        if self._passphrase is None:
+            self._passphrase = ask_passphrase()
+        return self._passphrase
 
 
 pass_app = click.make_pass_decorator(App)
@@ -197,11 +214,12 @@ class Command(click.Command):
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, self._with_defaults(args))
         if rest and not ctx.resilient_parsing:
-            # click would repeat them; one may be a value.
-            raise click.UsageError(
-                f"too many arguments for `{ctx.command_path}`, {len(rest)} more than it takes", ctx
-            )
+            raise click.UsageError(self.refusal(ctx, len(rest)), ctx)
         return rest
+
+    def refusal(self, ctx: click.Context, extra: int) -> str:
+        """What is said of too many arguments. click would repeat them; one may be a value."""
+        return f"too many arguments for `{ctx.command_path}`, {extra} more than it takes"
 
     def _with_defaults(self, args: list[str]) -> list[str]:
         """An option whose argument may be left out takes it after `=` alone, as getopt_long(3) has
@@ -222,6 +240,23 @@ class Command(click.Command):
         if app is not None and app.out.json and not self.reports:
             raise click.UsageError(f"`{ctx.command_path}` has no --json", ctx)
         return super().invoke(ctx)
+
+
+class Launcher(Command):
+    """A command that starts another: all that stands after `--`, its parameter `command`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.params["command"] = tuple(args[end + 1 :])
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+    def refusal(self, ctx: click.Context, extra: int) -> str:
+        if "command" in ctx.params and not ctx.params["command"]:
+            return f"what to start stands after `--`: {ctx.command_path} -- COMMAND"
+        return super().refusal(ctx, extra)
 
 
 @click.pass_context

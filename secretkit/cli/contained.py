@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from .command import App, Command, pass_app
+from .command import App, Launcher, pass_app
 from .dev import contents, settings_of, settings_options
 
 # What a shell and env(1) say of a command that is not there, or not a program.
@@ -19,9 +19,8 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 @click.command(
-    cls=Command,
+    cls=Launcher,
     reports=False,
-    context_settings={"allow_interspersed_args": False},
     example="""
     $ secretkit dev run -- ./app
     """,
@@ -31,7 +30,6 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
     "--at", metavar="DIR", default="/run/secrets", show_default=True, help="Where they are seen."
 )
 @click.option("--shim", is_flag=True, help="Through the shim, with [entrypoint].")
-@click.argument("command", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @pass_app
 def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: Any) -> int:
     """Run COMMAND with the secrets at /run/secrets, where it and its children alone see them.
@@ -41,6 +39,8 @@ def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: A
     as they are while COMMAND runs, and are gone when it ends, however it ends. What secretkit.toml
     declares is created first.
     """
+    if not at:
+        raise UsageError("--at names no folder")
     if not command:
         raise UsageError("no command to run", hint="secretkit dev run -- COMMAND")
     settings = settings_of(app, **options)

@@ -47,6 +47,7 @@ def enter(
     Raises NamespaceError if the kernel does not permit it, MountError if there is no place: then
     this process may be in namespaces of its own, and should end.
     """
+    at = Path(os.path.abspath(at))
     at = Path(os.path.realpath(at.parent)) / at.name
     _check(at)
     here = _current_folder()
@@ -54,7 +55,7 @@ def enter(
     # Mounts and unmounts of the machine are still seen here, and none of ours there.
     _mount("none", Path("/"), None, _REC | _SLAVE, at=at)
     try:
-        if at.is_symlink() or not at.is_dir():
+        if not _is_there(at):
             _cover(at)
         _mount("tmpfs", at, "tmpfs", _NOSUID | _NODEV | _NOEXEC, "mode=0755", at=at)
         write_layout(at, files, mode, layout)
@@ -77,16 +78,23 @@ def _check(at: Path) -> None:
             f"cannot put secrets at {at} for one process: that needs Linux",
             hint="`secretkit dev up --on-disk` makes a folder of files",
         )
-    if not at.is_symlink() and at.is_dir() and at != Path("/"):
+    if _is_there(at) and at != Path("/"):
         return
     above = _nearest(at)
     if above == Path("/") or (above != _RUN and os.access(above, os.W_OK)):
+        if os.path.lexists(at):
+            raise MountError(f"cannot cover {at}", hint="name a folder, and neither / nor a link")
         raise MountError(f"no such folder, {at}", hint=f"make it first: mkdir -p {at}")
+
+
+def _is_there(at: Path) -> bool:
+    """Whether `at` is a folder, and no link to one."""
+    return at.is_dir() and not at.is_symlink()
 
 
 def _nearest(at: Path) -> Path:
     """The nearest folder above `at` that is there."""
-    return next(one for one in at.parents if one.is_dir())
+    return next((one for one in at.parents if one.is_dir()), at)
 
 
 def _current_folder() -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program, environment
+from tests.mount.person import person, with_view
+from tests.needs import need_root
 
 
 @pytest.fixture
@@ -35,3 +38,22 @@ def cli(bare: Program) -> Program:
     """The program in a fresh project."""
     bare.ok("--quiet", "init")
     return bare
+
+
+@pytest.fixture
+def user() -> Iterator[Program]:
+    """The program in a project of a user without privileges."""
+    with person() as program:
+        program.ok("--quiet", "init")
+        yield program
+
+
+@pytest.fixture(params=["user", "root"])
+def anyone(request: pytest.FixtureRequest) -> Program:
+    """The program as a user without privileges, and as root."""
+    if request.param == "user":
+        found: Program = request.getfixturevalue("user")
+        return found
+    need_root()
+    found = request.getfixturevalue("cli")
+    return replace(found, before=with_view(uid=0))

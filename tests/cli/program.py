@@ -42,6 +42,7 @@ class Program:
     folder: Path
     environ: dict[str, str]
     seen: list[Done] = field(default_factory=list)
+    before: tuple[str, ...] = ()  # what starts it, as setpriv(1)
 
     def __call__(
         self,
@@ -52,7 +53,7 @@ class Program:
     ) -> Done:
         """Run it; the result is kept in `seen`, for a look at everything that was ever printed."""
         done = subprocess.run(
-            [EXECUTABLE, *arguments],
+            [*self.before, EXECUTABLE, *arguments],
             input=input,
             capture_output=True,
             cwd=folder or self.folder,
