@@ -46,6 +46,14 @@ class InvalidValueError(UsageError):
         self.reason = reason
 
 
+class MockError(UsageError):
+    """A mock where it would leave this machine, for an engine or in an image; `what` has it."""
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        super().__init__(f"a mock stays on this machine, {what}", hint=hint)
+        self.what = what
+
+
 class InvalidProjectError(UsageError):
     """`secretkit.toml` does not say what it must: names the file and the key."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Literal, NamedTuple
 
+from .errors import MockError
 from .generators import (
     DIGITS,
     LOWER,
@@ -100,6 +101,12 @@ def is_mock(value: bytes) -> bool:
         if found:
             return True
     return False
+
+
+def refuse(what: str, value: bytes, hint: str) -> None:
+    """Raise MockError if `value` is or has a mock: before `what` goes to an engine or an image."""
+    if is_mock(value):
+        raise MockError(what, hint=hint)
 
 
 _Draw = Callable[..., bytes]

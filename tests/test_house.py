@@ -114,7 +114,7 @@ def test_third_party_imports_are_where_they_may_be() -> None:
     allowed = {
         "click": ("secretkit.cli",),
         "rich": ("secretkit.cli",),
-        "cryptography": ("secretkit.store", "secretkit.generators"),
+        "cryptography": ("secretkit.store", "secretkit.generators", "secretkit.mocks"),
         "docker": ("secretkit.engines",),
         "requests": ("secretkit.engines",),
         "urllib3": ("secretkit.engines",),

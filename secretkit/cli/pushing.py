@@ -8,7 +8,7 @@ from ..naming import check_name
 from . import shapes
 from .command import App, Command, pass_app
 from .completing import complete_names
-from .source import Given, read
+from .source import Given, read, warn_of_mock
 
 
 @click.command(
@@ -73,6 +73,7 @@ def adopt(app: App, name: str, file: str | None, strip_newline: bool, keep_newli
     with app.store() as store:
         content = None if file is None else read(name, given, app.out)
         adopted = adopt_objects(StoreVersions(store), engine, name, content)
+        warn_of_mock(app.out, name, content)
     if app.out.json:
         app.out.document(
             {

@@ -51,6 +51,14 @@ def read(name: str, given: Given, out: Output, limit: int = VALUE_LENGTH) -> byt
     return value if given.keep_newline else _without_newline(value, out)
 
 
+def warn_of_mock(out: Output, name: str, value: bytes | None) -> None:
+    """Say what will not work with a mock, which this machine may well keep."""
+    from ..mocks import is_mock
+
+    if value is not None and is_mock(value):
+        out.warn(f"the value of {name} is a mock: no engine and no image will be given it")
+
+
 def _from_file(name: str, path: str, given: Given, out: Output, limit: int) -> bytes:
     if not os.path.lexists(path):
         # Not repeated: somebody may have written the value there.

@@ -10,7 +10,7 @@ from .journal import Journal, journals
 from .plan import decide
 from .survey import survey
 from .types import OnEvent, Options, Plan, Report
-from .versions import Versions
+from .versions import Versions, refuse_mock
 
 __all__ = ["Hooks", "abort", "journals", "plan", "rollback", "rotate", "under_way"]
 _NO_OPTIONS = Options()
@@ -27,8 +27,11 @@ def plan(
 ) -> Plan:
     """What `rotate` (or, with `to`, `rollback`) would do now. Changes nothing.
 
-    Findings are in it and refuse nothing. Raises SecretNotFoundError, ServiceNotFoundError.
+    Findings are in it and refuse nothing. Raises SecretNotFoundError, ServiceNotFoundError, and
+    MockError for a `to` that is one.
     """
+    if to is not None:
+        refuse_mock(versions, name, to)
     found = survey(versions, engine, name)
     under = found.journal
     return decide(found, under.after if under else to or found.next, options)

@@ -13,7 +13,7 @@ from functools import partial
 from hmac import compare_digest
 from typing import Any, Literal
 
-from .. import naming
+from .. import mocks, naming
 from ..engines.protocol import Changes, Engine, EngineObject
 from ..errors import (
     ConflictError,
@@ -37,7 +37,7 @@ from .survey import survey
 from .travel import Arrival, Clock, Patience, Traveller, Way
 from .types import Event, OnEvent, Options, Plan, Report
 from .verify import ENDED, Look
-from .versions import GIVEN, Versions
+from .versions import GIVEN, Versions, refuse_mock
 from .ways import refers
 
 _ROUNDS = 5  # times that services are looked for again before we give up
@@ -74,6 +74,9 @@ class Rotation:
 
     def run(self, action: Action, to: int | None, content: bytes | None, source: str) -> Report:
         """Rotates to a next version with this content, or to version `to`; or goes on with it."""
+        if content is not None:
+            what = f"the value given for {self._versions.kind} {self._name}"
+            mocks.refuse(what, content, hint="give a real one, or have a generator make it")
         with self._guarded(), self._engine.changes() as changes:
             situation = survey(self._versions, self._engine, self._name)
             wanted = situation.journal
@@ -153,6 +156,7 @@ class Rotation:
         after = back(situation) if to is None else to
         if after not in situation.objects:
             self._versions.content(self._name, after)  # raises if it is not there, or unknown
+        refuse_mock(self._versions, self._name, after)
         return after
 
     def _again(

@@ -21,7 +21,7 @@ from ..errors import (
     VersionNotFoundError,
 )
 from . import journal, objects
-from .versions import ENGINE, Versions, brought
+from .versions import ENGINE, Versions, brought, refuse_mock
 
 # A task in one of these has ended (swarmkit, api/types.proto: everything after RUNNING).
 _ENDED = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
@@ -177,12 +177,14 @@ def _holders(engine: Engine) -> dict[str, list[str]]:
 def push(versions: Versions, engine: Engine, name: str, number: int | None = None) -> EngineObject:
     """The object of a version (default: the current one), created if it is not there.
 
-    Touches no service. Raises ConflictError if the engine has something else of that name.
+    Touches no service. Raises ConflictError if the engine has something else of that name, and
+    MockError for a mock.
     """
     if number is None:
         number = versions.current(name)
     if number is None:
         raise VersionNotFoundError(name, "current")
+    refuse_mock(versions, name, number)
     content = versions.content(name, number)
     fingerprint = versions.fingerprint(name, content)
     object_name = naming.object_name(name, number)

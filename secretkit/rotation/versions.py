@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from .. import naming
+from .. import mocks, naming
 from ..engines.protocol import Engine, EngineObject, Kind
 from ..errors import (
     ConfigNotFoundError,
     ConflictError,
+    NotFoundError,
     ObjectExistsError,
     VersionNotFoundError,
 )
@@ -95,6 +96,23 @@ def brought(versions: Versions, name: str) -> int | None:
     staged, sources = versions.staged(name), versions.sources(name).items()
     found = (n for n, said in sources if said.startswith(STACK) and n not in staged)
     return max(found, default=None)
+
+
+def refuse_mock(versions: Versions, name: str, number: int) -> None:
+    """Raises MockError if that version is one, before an engine is given it.
+
+    One that is not there or of unknown value passes: there is nothing to give.
+    """
+    try:
+        content = versions.content(name, number)
+    except NotFoundError:
+        return
+    again = f"rotate {name}" if versions.kind == "secret" else f"config rotate {name} FILE"
+    mocks.refuse(
+        f"{versions.kind} {name} v{number}",
+        content,
+        hint=f"`secretkit {again}` makes the next version: give that a real value",
+    )
 
 
 class StoreVersions:
@@ -195,6 +213,7 @@ class ConfigVersions:
     def stage(self, name: str, number: int, content: bytes, source: str) -> None:
         """`source` is kept in a label."""
         naming.check_value(name, content, naming.CONFIG_LENGTH)
+        mocks.refuse(f"config {name}", content, hint="make its content with real values")
         said = "" if source == GIVEN else source
         made = objects.labels(
             name, number, fingerprint=self.fingerprint(name, content), source=said

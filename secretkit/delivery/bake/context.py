@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secretkit import mocks
 from secretkit.errors import (
     ConflictError,
     EngineError,
@@ -34,7 +35,7 @@ def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     """The templates of a recipe, files in `folder`, by their names.
 
     Raises UsageError for one outside of it, or in a store or a dev folder: what is there is no
-    template. Raises NotFoundError for one that is no file.
+    template. Raises MockError for one with a mock in it, NotFoundError for one that is no file.
     """
     root = folder.resolve()
     found = {}
@@ -61,6 +62,9 @@ def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
             found[name] = file.read(LARGEST + 1)
         if len(found[name]) > LARGEST:
             raise UsageError(f"the template {name} is larger than 1 MiB")
+        mocks.refuse(
+            f"template {name}", found[name], hint="name the secret there instead: <<db-password>>"
+        )
     return found
 
 

@@ -6,14 +6,14 @@ import os
 import stat
 from collections.abc import Mapping
 
-from ... import naming
-from ...errors import InvalidValueError, UsageError
+from ... import mocks, naming
+from ...errors import InvalidValueError, MockError, UsageError
 from ..documents import PIPES
 from .resolve import Resolved, Source
 
 
 def content_of(one: Resolved, variables: Mapping[str, str]) -> bytes:
-    """What the stack brings. Raises UsageError, InvalidValueError: neither repeats any of it."""
+    """What the stack brings. Raises UsageError, MockError for a mock: neither repeats any of it."""
     assert one.source is not None  # noqa: S101 - it is given
     limit = naming.CONFIG_LENGTH if one.definition.kind == "config" else naming.VALUE_LENGTH
     content = _read(one, one.source, variables, limit)
@@ -26,7 +26,25 @@ def content_of(one: Resolved, variables: Mapping[str, str]) -> bytes:
             f"{one.definition.place}: {error}",
             hint=error.hint or f"see what its {one.definition.origin} has",
         ) from None
+    definition = one.definition
+    mocks.refuse(
+        f"{definition.place}: {definition.kind} {one.name} from {definition.origin}",
+        content,
+        hint="put a real value there; or `external: true`, for one that is rotated",
+    )
     return content
+
+
+def look_into(one: Resolved, variables: Mapping[str, str]) -> None:
+    """Raises MockError for a file that docker will read. What it cannot read, it tells itself."""
+    if one.source is None or (one.source.path or "").startswith(PIPES):
+        return  # a pipe can be read once
+    try:
+        content_of(one, variables)
+    except MockError:
+        raise
+    except UsageError:
+        return
 
 
 def _read(one: Resolved, source: Source, variables: Mapping[str, str], limit: int) -> bytes:

@@ -28,12 +28,19 @@ from ...rotation.converge import converge, now
 from ...rotation.objects import NAMESPACE
 from ...rotation.travel import Arrival, Clock
 from ...rotation.types import OnEvent
-from ...rotation.versions import STACK, ConfigVersions, StoreVersions, Versions, brought
+from ...rotation.versions import (
+    STACK,
+    ConfigVersions,
+    StoreVersions,
+    Versions,
+    brought,
+    refuse_mock,
+)
 from ...store import Store
 from ..findings import Finding
 from . import choice as choosing
 from .choice import Choice, Content, Known
-from .contents import content_of
+from .contents import content_of, look_into
 from .model import KINDS, Stack
 from .report import Report, VersionReport, failed, reports
 from .resolve import Names, Resolution, Resolved, check_stack_name, resolve
@@ -89,7 +96,8 @@ class Deployment:
         """What it will do now. Changes nothing.
 
         `fresh` are secrets that will have been created before. Raises UsageError for the files,
-        NotFoundError for what is external and nowhere, RotationInProgressError.
+        MockError for a mock that would go to the engine, NotFoundError for what is external and
+        nowhere, RotationInProgressError.
         """
         found = {kind: self.engine.objects(kind) for kind in KINDS}
         self._there = {one.id for kind in KINDS for one in found[kind]}
@@ -106,6 +114,7 @@ class Deployment:
             kind = one.definition.kind
             if one.becomes == "docker":
                 object_names[kind, one.definition.key] = one.name
+                look_into(one, self.stack.variables)
                 continue
             key = kind, one.name
             if one.becomes == "given":
@@ -118,6 +127,9 @@ class Deployment:
                     choices[key] = self._choice(known, is_given=one.becomes == "given")
             object_names[kind, one.definition.key] = choices[key].object_name
             told.add((kind, one.definition.key))
+        for choice in choices.values():
+            if choice.creates and choice.kind in self._versions:
+                refuse_mock(self._versions[choice.kind], choice.name, choice.after)
         self._refuse_rotating(choices)
         return Plan(
             self.name,

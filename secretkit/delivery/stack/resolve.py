@@ -44,7 +44,7 @@ class Resolved(NamedTuple):
     definition: Definition
     becomes: Becomes
     name: str  # of the secret or config; for "docker", of the object
-    source: Source | None = None  # of what is given
+    source: Source | None = None  # of what is given, and of a file that docker reads itself
 
 
 class Resolution(NamedTuple):
@@ -123,6 +123,7 @@ def _resolve(
         )
         return Resolved(one, "known", base)
     called = one.name or f"{name}_{one.key}"
+    source = _source(stack, one)
     if one.origin in ("environment", "content"):
         _check_name(one, called)
     elif reason := _left(one, called):
@@ -134,13 +135,20 @@ def _resolve(
                 "a change of it needs another name: docker changes none",
             )
         )
-        return Resolved(one, "docker", called)
-    source = {
-        "file": Source(path=_absolute(stack, one.source)),
-        "environment": Source(variable=one.source),
-        "content": Source(content=one.source),
-    }
-    return Resolved(one, "given", called, source[one.origin or ""])
+        return Resolved(one, "docker", called, source)
+    return Resolved(one, "given", called, source)
+
+
+def _source(stack: Stack, one: Definition) -> Source | None:
+    """Where the content of one that the stack brings is; None for what a driver has."""
+    match one.origin:
+        case "file":
+            return Source(path=_absolute(stack, one.source))
+        case "environment":
+            return Source(variable=one.source)
+        case "content":
+            return Source(content=one.source)
+    return None
 
 
 def _absolute(stack: Stack, path: str) -> str:
