@@ -84,7 +84,8 @@ def test_a_stack_brings_no_mock(ground: Ground) -> None:
     (folder / "value").write_bytes(NASTY)
     (folder / "real").write_text("real")
     (folder / "conf.yml").write_bytes(b"password: " + MOCK)
-    ground.local("create", f"outer-{ground.services.mark}", "-", input=MOCK)
+    done = ground.local("create", f"outer-{ground.services.mark}", "-", input=MOCK)
+    assert "is a mock" in done.err
     real = {"file": "./real"}
     outer = {"external": True, "name": f"outer-{ground.services.mark}"}
     image = {"image": ground.services.engine.image, "command": ["sleep", "60"]}
@@ -95,6 +96,7 @@ def test_a_stack_brings_no_mock(ground: Ground) -> None:
         (real, {"content": "password: $KEY"}, f"config {stack}_conf from content"),
         (real, {"file": "./conf.yml", "template_driver": "golang"}, f"config {stack}_conf from fi"),
         (outer, real, f"secret outer-{ground.services.mark} v1"),
+        (real | {"labels": {"note": MOCK.decode()}}, real, "stack.yml"),
     ):
         file = {
             "version": "3.8",

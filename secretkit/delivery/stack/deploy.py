@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from ... import naming
+from ... import mocks, naming
 from ...engines.protocol import Engine, EngineObject, Kind, Service
 from ...errors import (
     ConflictError,
@@ -99,6 +99,12 @@ class Deployment:
         MockError for a mock that would go to the engine, NotFoundError for what is external and
         nowhere, RotationInProgressError.
         """
+        for document in self.stack.documents:
+            mocks.refuse(
+                document.path,
+                document.text.encode(errors="replace"),
+                hint="name a secret there instead",
+            )
         found = {kind: self.engine.objects(kind) for kind in KINDS}
         self._there = {one.id for kind in KINDS for one in found[kind]}
         services = self.engine.services()
