@@ -89,12 +89,12 @@ def _check(at: Path) -> None:
 
 def _is_there(at: Path) -> bool:
     """Whether `at` is a folder, and no link to one."""
-    return at.is_dir() and not at.is_symlink()
+    return os.path.isdir(at) and not os.path.islink(at)
 
 
 def _nearest(at: Path) -> Path:
     """The nearest folder above `at` that is there."""
-    return next((one for one in at.parents if one.is_dir()), at)
+    return next((one for one in at.parents if os.path.isdir(one)), at)
 
 
 def _current_folder() -> str | None:
@@ -220,8 +220,8 @@ _SETTINGS = (
 def _refused(at: Path, error: OSError) -> NamespaceError:
     return NamespaceError(
         f"cannot put secrets at {at} for one process, no namespaces here: {_reason(error)}",
-        hint="without: `secretkit dev up`, and in the environment of what reads the files"
-        " SECRETKIT_SECRETS_DIR=dev-secrets, as secretkit-entrypoint does; or `secretkit run`",
+        hint="without namespaces: `secretkit dev up`, then SECRETKIT_SECRETS_DIR=dev-secrets"
+        " secretkit-entrypoint -- COMMAND; or `secretkit run -- COMMAND`",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.cli.program import EXECUTABLE, Program
-from tests.mount.person import HERE, UID, owner, start, with_view
+from tests.mount.person import GID, GROUP, HERE, UID, owner, start, with_view
 from tests.needs import need_root
 
 PYTHON = (sys.executable, "-ISc")
@@ -195,3 +195,33 @@ def test_the_command_cannot_change_them(user: Program) -> None:
         "EROFS EROFS EROFS EROFS EPERM EPERM EPERM EPERM",
         "EROFS EROFS EROFS EROFS EPERM EPERM EINVAL done",
     ]
+
+
+def test_what_differs_in_a_user_namespace(user: Program) -> None:
+    """What the page names: other owners show as nobody, setuid has no effect, processes outside
+    cannot be looked into but can be signalled; groups count as before.
+    """
+    need_root()
+    user.create("db")
+    prepare = (
+        "mount -t tmpfs -o mode=755 tmpfs /run; cp /usr/bin/id /run/id; chmod 4755 /run/id\n"
+        f"mkdir -m 750 /run/group; chgrp {GROUP} /run/group"
+    )
+    script = """
+stat -c %u / /run/group; /run/id -u; /run/id -G; ls /run/group && echo entered
+readlink /proc/$1/exe; kill $1 && echo killed
+"""
+    view = with_view(prepare)
+    outside = 'sleep 60 & exec secretkit dev run -- sh -c "$0" sh $!'
+    done = subprocess.run(
+        [*view, "sh", "-c", outside, script],
+        cwd=user.folder,
+        env=user.environ | {"PATH": PATH},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.decode().splitlines() == [
+        *("65534", "65534", str(UID), f"{GID} 65534"),
+        *("entered", "killed"),
+    ], done.stderr

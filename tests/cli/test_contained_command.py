@@ -57,9 +57,9 @@ def test_on_a_terminal(user: Program) -> None:
     """The command has the terminal: what is typed, and Ctrl-C."""
     user.create("db")
     script = "test -t 0 && trap 'echo caught; exit 3' INT; read line; echo \"<$line>\"; cat"
-    first, *words = [*user.before, EXECUTABLE, "dev", "run", "--", "sh", "-c", script]
+    words = [*user.before, EXECUTABLE, "dev", "run", "--", "sh", "-c", script]
     child = pexpect.spawn(
-        first, words, cwd=str(user.folder), env=user.environ, encoding="utf-8", timeout=20
+        words[0], words[1:], cwd=str(user.folder), env=user.environ, encoding="utf-8", timeout=20
     )
     child.sendline("typed")
     child.expect_exact("<typed>")
