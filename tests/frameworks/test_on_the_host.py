@@ -47,9 +47,10 @@ def python(project: Program, *words: str | Path, **variables: str) -> str:
     ).stdout
 
 
-def test_a_rotation_under_a_program(project: Program) -> None:
+@pytest.mark.parametrize("layout", ["swarm", "kubernetes"])
+def test_a_rotation_under_a_program(project: Program, layout: str) -> None:
     """The next Settings() has the next value; Django's settings keep the one of the start."""
-    project.ok("dev", "up")
+    project.ok("dev", "up", "--layout", layout)
     printed = python(project, "-c", ROTATED, EXECUTABLE, SECRETS_DIR="dev-secrets")
     assert printed.endswith("correct horse, battery staple, correct horse\n")
 
