@@ -52,22 +52,21 @@ def test_the_stack_file_and_the_dev_folder(databases: Engine, project: Program) 
     project.write("stack.yml", f'version: "3.8"\n{stack}')
     project.create("db-password", VALUE)
 
-    project.ok("--engine", "swarm", "stack", "deploy", "-c", "stack.yml", "files")
-    project.ok("dev", "up")
     options = ("--detach", "--network", "none")
     options += ("--volume", f"{project.folder}/dev-secrets:/run/secrets:ro")
     containers = {}
     try:
+        project.ok("--engine", "swarm", "stack", "deploy", "-c", "stack.yml", "files")
+        project.ok("dev", "up")
         for service, entry in yaml.safe_load(stack)["services"].items():
             variables = [f"--env={name}={path}" for name, path in entry["environment"].items()]
             containers[service] = databases.docker("run", *options, *variables, databases.image)
         for service, container in containers.items():
             check(databases, container, service)
+            check(databases, task_of(databases, f"files_{service}"), service)
     finally:
-        databases.docker("rm", "--force", *containers.values())
-
-    for service in LOGIN:
-        check(databases, task_of(databases, f"files_{service}"), service)
+        databases.docker("rm", "--force", *containers.values(), check=False)
+        databases.docker("stack", "rm", "files", check=False)
 
 
 def task_of(engine: Engine, service: str) -> str:

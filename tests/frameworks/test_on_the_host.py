@@ -34,25 +34,39 @@ def project(cli: Program) -> Program:
     return cli
 
 
-def python(project: Program, *words: str | Path, **variables: str) -> str:
-    """What this Python, which has the frameworks, prints in the project's folder."""
+def run(project: Program, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """This Python, which has the frameworks, in the project's folder."""
     return subprocess.run(
         [sys.executable, *words],
         cwd=project.folder,
         env=project.environ | {"PYTHONPATH": str(project.folder)} | variables,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=60,
-    ).stdout
+    )
 
 
 @pytest.mark.parametrize("layout", ["swarm", "kubernetes"])
 def test_a_rotation_under_a_program(project: Program, layout: str) -> None:
     """The next Settings() has the next value; Django's settings keep the one of the start."""
     project.ok("dev", "up", "--layout", layout)
-    printed = python(project, "-c", ROTATED, EXECUTABLE, SECRETS_DIR="dev-secrets")
-    assert printed.endswith("correct horse, battery staple, correct horse\n")
+    done = run(project, "-c", ROTATED, EXECUTABLE, SECRETS_DIR="dev-secrets")
+    assert done.stdout.endswith("correct horse, battery staple, correct horse\n")
+
+
+def test_an_error_prints_no_value(project: Program) -> None:
+    """The page's settings name the field that is missing, and not what the others have."""
+    project.write(
+        "more.py", "import config\n\nclass More(config.Settings):\n    api_token: str\n\nMore()"
+    )
+    project.ok("dev", "up")
+    done = run(project, "more.py", SECRETS_DIR="dev-secrets")
+    assert done.returncode == 1 and "api-token\n  Field required" in done.stderr
+    assert "correct" not in done.stderr
+    loose = files()["config.py"].replace("hide_input_in_errors=True", "hide_input_in_errors=False")
+    project.write("config.py", loose)
+    assert "correct" in run(project, "more.py", SECRETS_DIR="dev-secrets").stderr
 
 
 def test_files_for_vscode(project: Program) -> None:
@@ -66,5 +80,5 @@ def test_files_for_vscode(project: Program) -> None:
     assert (task["type"], task["command"]) == ("process", "secretkit")
     assert start["preLaunchTask"] == task["label"]
     project.ok(*task["args"], folder=project.folder)
-    printed = python(project, start["program"], **start["env"])
-    assert printed == python_commands()[f"python3 {Path(start['program']).name}"]
+    done = run(project, start["program"], **start["env"])
+    assert done.stdout == python_commands()[f"python3 {Path(start['program']).name}"]
