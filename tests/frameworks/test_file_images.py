@@ -49,7 +49,7 @@ def test_the_stack_file_and_the_dev_folder(databases: Engine, project: Program) 
     (page,) = blocks("yaml")
     stack, images = re.subn(r"image: \S+", f"image: {databases.image}", page)
     assert images == len(LOGIN)
-    project.write("stack.yml", f'version: "3.8"\n{stack}')
+    project.write("stack.yml", stack)
     project.create("db-password", VALUE)
 
     options = ("--detach", "--network", "none")
