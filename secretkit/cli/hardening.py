@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import signal
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # linux/prctl.h
 _before: list[int] = []  # the soft limit that we found
 
@@ -40,3 +43,15 @@ def allow_cores() -> None:
     if _before:
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (_before[0], hard))
+
+
+def end_with(parent: int) -> bool:
+    """Be killed when the process that has made us ends (prctl(2)); False if it has ended already.
+
+    `parent` is its process id. It may become another program meanwhile.
+    """
+    from ctypes import CDLL
+
+    with contextlib.suppress(OSError, AttributeError):
+        CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    return os.getppid() == parent

@@ -48,7 +48,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     plain += " audit doctor completion help push adopt services bake lint"
     grouped = {
         "key": "ls add rm rotate",
-        "dev": "overrides up down status run compose",
+        "dev": "overrides up down status run watch compose",
         "shim": "export convert",
     }
     grouped["compose"] = "sync"
@@ -165,6 +165,7 @@ def test_every_error_has_its_code() -> None:
         errors.NotFoundError: 3,
         errors.ConflictError: 4,
         errors.EngineError: 5,
+        errors.NamespaceError: 5,
         errors.RolloutFailedError: 6,
         errors.StoreError: 7,
     }
