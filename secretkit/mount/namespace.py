@@ -26,7 +26,7 @@ AT = Path("/run/secrets")
 _RUN = Path("/run")
 
 _NEWNS, _NEWUSER = 0x20000, 0x10000000  # linux/sched.h
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT = 1, 2, 4, 8, 0x20  # linux/mount.h
+_RDONLY, _NOSUID, _NODEV, _REMOUNT = 1, 2, 4, 0x20  # linux/mount.h
 _BIND, _REC, _SLAVE = 0x1000, 0x4000, 0x80000
 _GET_DUMPABLE, _SET_DUMPABLE = 3, 4  # linux/prctl.h
 
@@ -51,20 +51,19 @@ def enter(
     at = Path(os.path.realpath(at.parent)) / at.name
     _check(at)
     here = _current_folder()
-    _unshare(at)
+    _unshare()
     # Mounts and unmounts of the machine are still seen here, and none of ours there.
-    _mount("none", Path("/"), None, _REC | _SLAVE, at=at)
+    _mount("none", Path("/"), None, _REC | _SLAVE)
     try:
         if not _is_there(at):
             _cover(at)
-        _mount("tmpfs", at, "tmpfs", _NOSUID | _NODEV | _NOEXEC, "mode=0755", at=at)
+        _mount("tmpfs", at, "tmpfs", 0, "mode=0755")
         write_layout(at, files, mode, layout)
-    except NamespaceError:
-        raise
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise MountError(f"cannot make {at} for a process alone: {reason}") from None
-    _mount(None, at, None, _REMOUNT | _RDONLY | _NOSUID | _NODEV | _NOEXEC, at=at)
+        raise MountError(f"cannot make a folder in memory, {at}: {reason}") from None
+    # No other flags: so is a secret mounted in a task.
+    _mount(None, at, None, _REMOUNT | _RDONLY)
     if here:
         # The same folder by its path, which may now lead to what covers it.
         with contextlib.suppress(OSError):
@@ -75,8 +74,8 @@ def _check(at: Path) -> None:
     """Refuse a place that cannot be covered, or where that would swallow what is written."""
     if sys.platform != "linux":
         raise NamespaceError(
-            f"cannot put secrets at {at} for one process: that needs Linux",
-            hint="`secretkit dev up --on-disk` makes a folder of files",
+            "no namespaces to be had: Linux alone has them",
+            hint="`secretkit dev up --on-disk` makes a folder of files instead",
         )
     if _is_there(at) and at != Path("/"):
         return
@@ -112,7 +111,7 @@ def _cover(at: Path) -> None:
         found = os.fstat(fd)
         writable = os.access(above, os.W_OK)
         mode = stat.S_IMODE(found.st_mode)
-        _mount("tmpfs", above, "tmpfs", _NOSUID | _NODEV, f"mode={mode:04o}", at=at)
+        _mount("tmpfs", above, "tmpfs", _NOSUID | _NODEV, f"mode={mode:04o}")
         if writable:
             os.chown(above, found.st_uid, found.st_gid)
         with os.scandir(fd) as entries:
@@ -124,7 +123,7 @@ def _cover(at: Path) -> None:
         os.close(fd)
     at.mkdir(parents=True)
     if not writable:
-        _mount(None, above, None, _REMOUNT | _RDONLY | _NOSUID | _NODEV, at=at)
+        _mount(None, above, None, _REMOUNT | _RDONLY | _NOSUID | _NODEV)
 
 
 def _bind(fd: int, entry: os.DirEntry[str], target: Path) -> None:
@@ -148,7 +147,7 @@ def _bind(fd: int, entry: os.DirEntry[str], target: Path) -> None:
 # -- the kernel ------------------------------------------------------------------------------------
 
 
-def _unshare(at: Path) -> None:
+def _unshare() -> None:
     """A mount namespace of our own, in a user namespace of our own if need be."""
     uid, gid = os.geteuid(), os.getegid()
     try:
@@ -156,7 +155,7 @@ def _unshare(at: Path) -> None:
         return
     except OSError as error:
         if error.errno != errno.EPERM:
-            raise _refused(at, error) from None
+            raise _refused(error) from None
     try:
         _call("unshare", _NEWUSER | _NEWNS)
         with _dumpable():
@@ -169,7 +168,7 @@ def _unshare(at: Path) -> None:
                 with Path(f"/proc/self/{name}").open("w") as file:
                     file.write(line)
     except OSError as error:
-        raise _refused(at, error) from None
+        raise _refused(error) from None
 
 
 @contextlib.contextmanager
@@ -184,12 +183,12 @@ def _dumpable() -> Iterator[None]:
 
 
 def _mount(
-    source: str | None, target: Path, kind: str | None, flags: int, data: str = "", *, at: Path
+    source: str | None, target: Path, kind: str | None, flags: int, data: str | None = None
 ) -> None:
     try:
-        _call("mount", source, target, kind, flags, data or None)
+        _call("mount", source, target, kind, flags, data)
     except OSError as error:
-        raise _refused(at, error) from None
+        raise _refused(error) from None
 
 
 def _call(name: str, *arguments: str | Path | int | None) -> int:
@@ -217,10 +216,10 @@ _SETTINGS = (
 )
 
 
-def _refused(at: Path, error: OSError) -> NamespaceError:
+def _refused(error: OSError) -> NamespaceError:
     return NamespaceError(
-        f"cannot put secrets at {at} for one process, no namespaces here: {_reason(error)}",
-        hint="without namespaces: `secretkit dev up`, then SECRETKIT_SECRETS_DIR=dev-secrets"
+        f"no namespaces to be had: {_reason(error)}",
+        hint="without them: `secretkit dev up`, then SECRETKIT_SECRETS_DIR=dev-secrets"
         " secretkit-entrypoint -- COMMAND; or `secretkit run -- COMMAND`",
     )
 

@@ -213,7 +213,7 @@ def test_a_limit_refuses(setting: str) -> None:
     words = [sys.executable, "-ISc", LIMITED, setting, *entering("echo", "started")]
     done = run(words, uid=0)
     assert (done.returncode, done.stdout) == (5, ""), done.stderr
-    assert f"no namespaces here: user.{setting} is 0|" in done.stderr
+    assert f"no namespaces to be had: user.{setting} is 0|" in done.stderr
 
 
 def test_it_is_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +222,6 @@ def test_it_is_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     from secretkit.mount import namespace
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(NamespaceError, match="needs Linux") as caught:
+    with pytest.raises(NamespaceError, match="Linux alone") as caught:
         namespace.enter({})
     assert "--on-disk" in str(caught.value.hint)
