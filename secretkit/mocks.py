@@ -25,10 +25,11 @@ from .generators import (
 )
 
 # Twelve characters that are hexadecimal digits, so that every alphabet but that of a PIN has them.
-# A random value has them with a chance of 2**-42 at most (64 hexadecimal digits, 53 places).
+# By chance 64 random hexadecimal digits have them once in 2**42 times (48 bits, 53 places), 8192
+# of them once in 2**35; all other kinds are far below.
 MARK = "facade1d2df8"
 _LONG = 64 * 1024
-# `prime\0BITS\0INDEX` and the offset is where a search from that draw ended: `_prime`.
+# By bits of the key: how far from where a search began it came upon a prime (`_prime`).
 _PRIMES = {
     3072: (64, 38, 654, 220, 916, 428, 90, 1466, 1132, 728, 688, 1648, 764, 420, 512, 116),
     4096: (1412, 774, 766, 604, 148, 462, 404, 1746, 2662, 1566, 1908, 580, 144, 2330, 762, 250),
