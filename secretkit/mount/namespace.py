@@ -121,7 +121,9 @@ def _cover(at: Path) -> None:
                         _bind(fd, entry, above / entry.name)
     finally:
         os.close(fd)
+    umask = os.umask(0o022)
     at.mkdir(parents=True)
+    os.umask(umask)
     if not writable:
         _mount(None, above, None, _REMOUNT | _RDONLY | _NOSUID | _NODEV)
 

@@ -134,6 +134,14 @@ def test_the_current_folder_stays(tmp_path: Path) -> None:
     assert run(entering("ls"), prepare).stdout == "db\n"
 
 
+def test_everybody_may_read() -> None:
+    """As in a swarm: also below folders that had to be made, whatever the umask."""
+    drop = f"setpriv --reuid={UID} --clear-groups cat /run/a/b/db; umask"
+    prepare = "mount -t tmpfs -o mode=755 tmpfs /run; umask 077"
+    done = run(entering("sh", "-c", drop, at="/run/a/b"), prepare, uid=0)
+    assert (done.stdout, done.stderr) == ("v10077\n", "")
+
+
 def test_open_files_stay() -> None:
     """What is open below /run stays open and the same."""
     prepare = "mount -t tmpfs -o mode=755 tmpfs /run; echo before > /run/x; exec 0<>/run/x"
