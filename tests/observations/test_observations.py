@@ -65,11 +65,11 @@ def test_the_same_in_all_places(swarm: Engine, user: Program, cli: Program) -> N
                     for name in {**wanted, **found}
                     if spoken(found.get(name)) != wanted.get(name)
                 ]
+        assert not wrong, "\n".join(wrong)
         on_disk = container(swarm, 0, disk)
         wanted = expected("mounted", "root", there)
         differ = {name for name in wanted if wanted[name] != spoken(on_disk[name])}
         assert differ - {"mount of the folder", "stat -f of a file"} == {"hidden entries"}
-    assert not wrong, "\n".join(wrong)
 
 
 def test_the_page_lists_all_of_it() -> None:
