@@ -74,18 +74,17 @@ def sync(app: App, files: Sequence[str], on_disk: bool, live: Sequence[str]) -> 
     stack = compose_files.load(paths, _variables(app, beside, around))
     place = app.project.dev_folder
     before = mount.locate(app.folder, place)
-    on_disk = on_disk or bool(before and before.on_disk)
-    mode = before.mode if before else mount.FILE_MODE
+    settings = before.settings if before else settings_of(app)
+    settings = settings._replace(on_disk=on_disk or settings.on_disk)
     path = beside / COMPOSE_OVERRIDE
     delivery.check_is_ours(path)
-    settings = settings_of(app, on_disk=on_disk, mode=f"{mode:04o}")
     check = partial(delivery.check, stack, live)
     folder, secrets, created = bring_up(app, place, settings, check=check)
     found = folder.place.stat()
     seen = delivery.Folder(
         _seen_from(beside, folder.path),
-        mode,
-        {one.name: delivery.stamp(one) for one in secrets},
+        settings.mode,
+        delivery.stamps(secrets, folder.sources),
         f"{found.st_dev:x}-{found.st_ino:x}",
     )
     override = delivery.plan(stack, seen, live)

@@ -14,11 +14,13 @@ import os
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ConflictError, NotFoundError, SecretkitError, UsageError
 from ..model import Secret
+from ..mount.sources import Source
 from ..rotation.objects import parse
 from .compose_files import beside, check_depth, load
 from .documents import text
@@ -230,10 +232,22 @@ def _uses(
     return uses
 
 
-def stamp(secret: Secret) -> str:
-    """What tells a value from every other: a secret made anew begins with version 1 again."""
-    created = secret.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{secret.name}={secret.current}@{created}"
+def stamps(secrets: Sequence[Secret], sources: Mapping[str, Source]) -> dict[str, str]:
+    """By secret, what tells its content in the dev folder from every other; nothing of the content.
+
+    `secrets` are those of the store, and `sources` where the files come from. A secret made anew
+    begins with version 1 again; of an override it is which file it is and when it was changed, of
+    a mock what it is made from, hashed as an override's size is no matter of who reads the label.
+    """
+    found = {}
+    for one in secrets:
+        created = one.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        found[one.name] = f"{one.name}={one.current}@{created}"
+    for name, source in sources.items():
+        if source.origin != "store":
+            mark = sha256(source.mark.encode()).hexdigest()[:16]
+            found[name] = f"{name}={source.origin}@{mark}"
+    return found
 
 
 def _taken_away(stack: Stack, key: str) -> dict[str, object]:

@@ -354,12 +354,13 @@ def test_through_a_link_the_path_is_absolute(project: Program, tmp_path: Path) -
 
 
 def test_a_dev_folder_stays_as_it_was_made(project: Program) -> None:
-    """On disk, and with its mode; --on-disk makes a real one at first."""
+    """On disk, with its mode and its layout; --on-disk makes a real one at first."""
     project.write("compose.yaml", ONE)
-    project.ok("dev", "up", "--on-disk", "--mode", "0400")
+    project.ok("dev", "up", "--on-disk", "--mode", "0400", "--layout", "kubernetes")
     project.ok("compose", "sync")
     file = project.folder / "dev-secrets" / "db-password"
     assert (file.parent.is_symlink(), file.stat().st_mode & 0o777) == (False, 0o400)
+    assert str(file.readlink()) == "..data/db-password"
     project.ok("dev", "down")
     project.ok("compose", "sync")
     assert file.parent.is_symlink()
@@ -388,6 +389,53 @@ def test_a_secret_made_anew_is_another(project: Program) -> None:
     project.create("db-password", b"another")
     project.ok("compose", "sync")
     assert written(project)["services"] != before
+
+
+def labels(project: Program) -> list[str]:
+    """What the services say, after another `compose sync`."""
+    project.ok("compose", "sync")
+    services = written(project)["services"].values()
+    return [text for one in services for text in one["labels"].values()]
+
+
+def test_an_override_has_a_label_of_its_own(project: Program) -> None:
+    """A hand-made file is another when it changes, and not when the folder is made anew; it need
+    not be a secret of the store, and neither its content nor its size is on the label."""
+    project.write("compose.yaml", ONE.replace("db-password", "handmade"))
+    assert project("compose", "sync").code == 3
+    local = project.folder / "dev-secrets.local"
+    local.mkdir(mode=0o700)
+    (local / "handmade").write_text("x" * 4711)
+    (first,) = labels(project)
+    assert first.startswith("handmade=override@")
+    assert "4711" not in first
+    project.ok("dev", "down")
+    assert labels(project) == [first]
+    (local / "handmade").write_text("y" * 4711)
+    assert labels(project) != [first]
+    file = written(project)["secrets"]["handmade"]["file"]
+    assert (project.folder / file).read_text() == "y" * 4711
+
+    project.write("compose.yaml", ONE)
+    (stored,) = labels(project)
+    (local / "db-password").write_text("mine")
+    assert labels(project)[0].startswith("db-password=override@")
+    (local / "db-password").unlink()
+    assert labels(project) == [stored]
+
+
+def test_a_mock_has_a_label_of_its_own(project: Program) -> None:
+    """The folder keeps its mocks. The same seed is the same label, another is another."""
+    project.write("compose.yaml", ONE)
+    (stored,) = labels(project)
+    found = []
+    for seed in ("1", "2", "1"):
+        project.ok("dev", "up", "--mock", "--seed", seed)
+        found += labels(project)
+    assert found[0] == found[2] != found[1]
+    assert found[0].startswith("db-password=mock@")
+    project.ok("dev", "up")
+    assert labels(project) == [stored]
 
 
 @pytest.mark.parametrize("what", ["include", "extends"])
