@@ -27,11 +27,6 @@ class Source(NamedTuple):
     # Of an override the file's mark; of a mock all that it is made from.
     mark: str = ""
 
-    @property
-    def changed(self) -> int:
-        """When an override was changed last, in ns since 1970; 0 for others."""
-        return int(self.mark.partition(" ")[0]) if self.origin == "override" else 0
-
 
 def plan(project: Path, secrets: Mapping[str, Secret], settings: Settings) -> dict[str, Source]:
     """What a dev folder is to hold, by name. `secrets` are those of the store. Reads no value.

@@ -168,6 +168,15 @@ def _programme(here: Hunt) -> None:
     here.run("dev", "up")
     here.run("rotate", "canary", "-", stdin=value)
     here.run("dev", "status")
+    (project / "compose.yaml").write_text(
+        "services: {a: {image: b, secrets: [canary]}}\nsecrets: {canary: {external: true}}\n"
+    )
+    here.run("dev", "compose")
+    here.run("dev", "up", "--layout", "kubernetes")
+    here.run("dev", "compose", "--live")
+    here.run("dev", "run", "--", "true")
+    here.run("--debug", "dev", "run", "--", "/no/such/program", code=127)
+    here.run("dev", "watch", "--", "true")
     here.run("dev", "down")
     here.run("backup", str(project / "backup"))
     here.run("key", "rotate")
