@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..errors import (
     StoreNotFoundError,
     UsageError,
 )
+from ..project import FILE as PROJECT_FILE
 from .command import App, Launcher, pass_app
 from .dev import bring_up, settings_of
 from .output import Output
@@ -78,14 +80,15 @@ def watch(app: App, directory: str | None, on_change: str | None, command: tuple
     before = mount.locate(app.folder, path)
     app.out = _Once(app.out)
     folder = bring_up(app, path, before.settings if before else settings_of(app)).folder
+    gc.enable()  # from here on it is no short run
     if command:
         options = ["--on-change", on_change] if on_change else []
-        _become(app, folder, [*options, "--", *command])
+        _become(app, path, folder, [*options, "--", *command])
     with contextlib.suppress(KeyboardInterrupt):
-        _Follower(app, folder).run()
+        _Follower(app, path, folder).run()
 
 
-def _become(app: App, folder: DevFolder, words: list[str]) -> NoReturn:
+def _become(app: App, path: Path, folder: DevFolder, words: list[str]) -> NoReturn:
     """Become the shim that watches, and leave a child behind that keeps its folder fresh.
 
     So COMMAND has the terminal, and signals and statuses need nobody in between.
@@ -97,7 +100,7 @@ def _become(app: App, folder: DevFolder, words: list[str]) -> NoReturn:
     # The folder outlives us for as long as the child holds it open.
     with ephemeral() as private:
         config = private / "entrypoint.json"
-        follower = _Follower(app, folder, config, os.getpid())
+        follower = _Follower(app, path, folder, config, os.getpid())
         follower.configure()
         if os.fork() == 0:
             follower.run_as_child()
@@ -138,16 +141,26 @@ class _Follower:
     """Keeps a dev folder fresh."""
 
     def __init__(
-        self, app: App, folder: DevFolder, config: Path | None = None, shim: int | None = None
+        self,
+        app: App,
+        path: Path,
+        folder: DevFolder,
+        config: Path | None = None,
+        shim: int | None = None,
     ) -> None:
-        """With `config`, the file in which the shim of that process id finds [entrypoint]."""
+        """`path` is DIR as the user has it. With `config`, the file in which the shim of that
+        process id finds [entrypoint].
+        """
         self._app = app
         self._project = app.folder
-        self._path = folder.path
+        app.chosen = str(self._project)  # not one above it, should it be gone
+        self._path = path
         self._config = config
         self._shim = shim
         self._held = dict(folder.sources)
         self._trouble: str | None = None
+        self._file = self._project / PROJECT_FILE
+        self._has_file = self._file.exists()
 
     def run_as_child(self) -> NoReturn:
         """Follows in a session of its own, which no key of the terminal reaches, until the shim
@@ -160,7 +173,8 @@ class _Follower:
             if self._shim and end_with(self._shim):
                 self.run()
         except BaseException as error:
-            self._app.out.error(f"changes are not followed any more: {type(error).__name__}")
+            reason = str(error) if isinstance(error, SecretkitError) else type(error).__name__
+            self._app.out.error(f"changes are not followed any more: {reason}")
         os._exit(1)
 
     def run(self) -> None:
@@ -197,7 +211,7 @@ class _Follower:
     def _sources(self) -> Sources:
         from .. import mount
         from ..mount.watching import Sources
-        from ..project import FILE, STORE_FOLDER
+        from ..project import STORE_FOLDER
 
         found = mount.locate(self._project, self._path)
         project = self._app.project
@@ -206,8 +220,8 @@ class _Follower:
             self._project,
             (
                 self._project / STORE_FOLDER / "store.db",
-                self._project / FILE,
-                self._path,
+                self._file,
+                found.path if found else self._path.absolute(),
                 *(project.folder / template for template in templates),
             ),
             [*([found.place] if found else []), project.dev_overrides],
@@ -218,13 +232,19 @@ class _Follower:
         try:
             self._bring()
         except SecretkitError as error:
-            if self._trouble != str(error):
-                self._app.out.error(str(error), error.hint)
-            self._trouble = str(error)
+            self._report(str(error), error.hint)
+        except OSError as error:
+            reason = (error.strerror or "I/O error").lower()
+            self._report(f"{reason}, {error.filename or self._path}")
         else:
             if self._trouble:
                 Output.say(self._app.out, "the trouble is over: changes are followed again")
             self._trouble = None
+
+    def _report(self, trouble: str, hint: str | None = None) -> None:
+        if self._trouble != trouble:
+            self._app.out.error(trouble, hint)
+        self._trouble = trouble
 
     def _bring(self) -> None:
         from .. import mount
@@ -241,6 +261,8 @@ class _Follower:
             raise StoreNotFoundError(str(self._project))  # `bring_up` would make another
         before, wrong = self._app.project, None
         try:
+            if self._has_file and not self._file.exists():
+                raise InvalidProjectError(str(self._file), "it is gone")
             self._app.reload()
         except InvalidProjectError as error:
             wrong = error  # what it said before still counts

@@ -91,6 +91,10 @@ def test_secretkit_toml_is_followed(project: Program) -> None:
         assert len([line for line in said if "not TOML" in line]) == 1
         project.write("secretkit.toml", f'[dev]\noverrides = "elsewhere"\n{TABLE}')
         run.until_started("one", "mine", "one")
+        (project.folder / "secretkit.toml").unlink()
+        run.until_said("it is gone")
+        project.ok("rotate", "x", "-", input=b"two")
+        run.until_started("one", "mine", "one", "two")
 
 
 def test_a_broken_template_keeps_the_last_good_state(project: Program) -> None:
@@ -206,6 +210,17 @@ def test_sigkill_ends_all(project: Program) -> None:
         run.process.kill()
         run.process.wait()
         until(lambda: not any(map(alive, everyone)), "the end of all")
+
+
+def test_without_its_follower(project: Program) -> None:
+    """Killed by somebody: no zombie, the command goes on, and it is said what is not followed."""
+    with dev_watched(project) as run:
+        run.until_started("one")
+        follower = run.follower()
+        os.kill(follower, signal.SIGKILL)
+        run.until_said("the change is not followed")
+        assert not Path(f"/proc/{follower}").exists()
+        assert run.end() == 0
 
 
 def test_in_a_terminal(project: Program) -> None:
