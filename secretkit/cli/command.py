@@ -281,7 +281,7 @@ class Group(click.Group):
         self.table = table or {}
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return [*self.table, *self.commands]
+        return [*self.commands, *self.table]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
@@ -293,8 +293,8 @@ class Group(click.Group):
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, text) for name, (_, text) in self.table.items()]
-        rows += [(name, one.get_short_help_str(200)) for name, one in self.commands.items()]
+        rows = [(name, one.get_short_help_str(200)) for name, one in self.commands.items()]
+        rows += [(name, text) for name, (_, text) in self.table.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

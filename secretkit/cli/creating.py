@@ -24,11 +24,12 @@ def missing(
     have: Collection[str],
     wanted: Collection[str] | None = None,
     overridden: Collection[str] = (),
+    otherwise: str = "",
 ) -> list[Missing]:
     """What is declared and not among `have`; of `wanted` alone, if that is given.
 
-    What has no generator may be `overridden`. Raises NotFoundError if it is not, and for a pair of
-    which half is there.
+    What has no generator may be `overridden`. Raises NotFoundError if it is not, with a hint that
+    ends in `otherwise`, and for a pair of which half is there.
     """
     found = []
     for one in project.secrets.values():
@@ -41,7 +42,7 @@ def missing(
     if without:
         raise NotFoundError(
             f"declared without a generator and not created yet, {', '.join(without)}",
-            hint=f"`secretkit create {without[0]}` asks for its value",
+            hint=f"`secretkit create {without[0]}` asks for its value{otherwise}",
         )
     for declared, names in found:
         if len(names) < len(declared.makes):

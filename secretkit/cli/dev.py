@@ -1,10 +1,10 @@
-"""`dev up|down|status`: a folder of secret files for this machine."""
+"""`dev up|down`: a folder of secret files for this machine."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 dev = Group(
     "dev",
     table={
+        "status": ("folders", "Show the dev folders, and what is to be written anew."),
         "overrides": ("overriding", "The folder of hand-made files that win over the store."),
         "run": ("contained", "Run a command that sees the secrets at /run/secrets, it alone."),
         "watch": ("watching", "Keep the folder fresh, and a command that runs on it."),
@@ -37,6 +38,17 @@ dev = Group(
 )
 
 _directory = click.argument("directory", metavar="[DIR]", type=click.Path(), required=False)
+
+
+def options_of(settings: Settings) -> str:
+    """The options of `dev up` for these settings, each after a space."""
+    mode, mock = f"{settings.mode:04o}", settings.mock
+    return (
+        (" --on-disk" if settings.on_disk else "")
+        + (f" --mode {mode}" if mode != "0444" else "")
+        + (f" --layout {settings.layout}" if settings.layout != "swarm" else "")
+        + (f" --mock={mock.style} --seed {mock.seed}" if mock else "")
+    )
 
 
 class Up(NamedTuple):
@@ -155,83 +167,6 @@ def down(app: App, directory: str | None) -> None:
         app.out.say("no dev folder is up")
 
 
-@dev.command(
-    example="""
-    $ secretkit dev status
-    /home/ada/app/dev-secrets: up, in memory
-    NAME          FROM       MOUNTED   CURRENT   STATE
-    api-key       override   -         v1        same
-    db-password   store      v2        v2        same
-    """,
-)
-@pass_app
-def status(app: App) -> None:
-    """Show the dev folders: where each file is from, its version, and what is to be written anew.
-
-    States: same; behind (there is another version, or the override has changed); changed (not what
-    was written); missing; removed (nothing has it any more); foreign (not written by secretkit).
-    `dev up` repairs all but the last.
-    """
-    from .. import mount
-    from ..project import LAYOUTS, STORE_FOLDER
-
-    with app.store() if (app.folder / STORE_FOLDER).exists() else nullcontext() as store:
-        found = [
-            (folder, folder.states(store) if folder.is_up else ())
-            for folder in mount.folders(app.folder)
-        ]
-    if app.out.json:
-        app.out.document(
-            [
-                {
-                    "folder": str(folder.path),
-                    "place": str(folder.place),
-                    "on_disk": folder.on_disk,
-                    "up": folder.is_up,
-                    "layout": folder.settings.layout,
-                    "mock": folder.settings.mock and folder.settings.mock._asdict(),
-                    "secrets": [
-                        {
-                            "name": one.name,
-                            "from": one.origin,
-                            "mounted": one.mounted,
-                            "current": one.current,
-                            "state": one.state,
-                        }
-                        for one in states
-                    ],
-                }
-                for folder, states in found
-            ]
-        )
-        return
-    if not found:
-        app.out.say("no dev folder is up; `secretkit dev up` makes one")
-    for folder, states in found:
-        where = "on disk" if folder.on_disk else "in memory"
-        if folder.settings.layout != LAYOUTS[0]:
-            where += f", layout {folder.settings.layout}"
-        if folder.settings.mock:
-            where += ", mock values"
-        if not folder.is_up:
-            app.out.data(f"{folder.path}: gone, {where}; `secretkit dev up` makes it again")
-            continue
-        app.out.data(f"{folder.path}: up, {where}")
-        app.out.table(
-            ("NAME", "FROM", "MOUNTED", "CURRENT", "STATE"),
-            [
-                (
-                    one.name,
-                    one.origin or "-",
-                    f"v{one.mounted}" if one.mounted else "-",
-                    f"v{one.current}" if one.current else "-",
-                    one.state,
-                )
-                for one in states
-            ],
-        )
-
-
 def bring_up(
     app: App,
     path: Path,
@@ -303,7 +238,11 @@ def _prepared(
                 return
     with _store(app) as store:
         there = {one.name for one in store.list()}
-        lacking = missing(app.project, there, overridden=overridden)
+        lacking = missing(
+            *(app.project, there),
+            overridden=overridden,
+            otherwise="; `secretkit dev overrides` and `--mock` are for this machine alone",
+        )
         check(there.union(overridden, *(one.names for one in lacking)))
         created = create(store, lacking)
         for new in created:
@@ -335,11 +274,14 @@ def _overridden(folder: DevFolder) -> set[str]:
 
 
 def warn_of_overrides(app: App, found: Overrides) -> None:
-    """Say which files cannot be used, and which hold what their maker may not know of."""
+    """Say which files cannot be used, and what the maker of the others may not know."""
     from ..mount import is_line
+    from . import git
 
     for one in found.passed_over:
-        app.out.warn(f"no override: {one}")
+        app.out.warn(f"not an override, {one}")
+    if found.folder and found.files and git.ignores(found.folder) is False:
+        app.out.warn(f"git does not ignore {found.folder}: echo '*' > {found.folder}/.gitignore")
     for override in found.files.values():
         if is_line(override):
             app.out.warn(f"the newline at the end of {override.path} is part of the value")

@@ -135,13 +135,15 @@ def _shim() -> Iterator[Diagnosis]:
 
 
 def _git(folder: Path) -> Iterator[Diagnosis]:
-    """Nothing of the store or of a dev folder may be in version control."""
+    """Nothing of the store, a dev folder or its overrides may be in version control."""
     from .. import mount
     from ..project import STORE_FOLDER
     from . import git
 
     private = [folder / STORE_FOLDER] if (folder / STORE_FOLDER).exists() else []
-    private += [one.path for one in mount.folders(folder) if os.path.lexists(one.path)]
+    ups = mount.folders(folder)
+    private += [one.path for one in ups if os.path.lexists(one.path)]
+    private += sorted({path for one in ups if (path := one.settings.overrides) and path.is_dir()})
     for path in private:
         if git.tracks(path):
             yield Diagnosis(
@@ -225,9 +227,10 @@ def _named(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _dev_folders(store: Store) -> Iterator[Diagnosis]:
     from .. import mount
+    from .dev import options_of
 
     for folder in mount.folders(store.folder):
-        again = f"secretkit dev up {folder.path}{' --on-disk' if folder.on_disk else ''}"
+        again = f"secretkit dev up {folder.path}{options_of(folder.settings)}"
         if not folder.is_up:
             yield Diagnosis(WARNING, f"the dev folder is gone, {folder.path}", again)
             continue

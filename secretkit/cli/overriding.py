@@ -29,7 +29,6 @@ def overrides(app: App) -> None:
     """
     from .. import mount
     from ..project import STORE_FOLDER
-    from . import git
     from .dev import warn_of_overrides
 
     folder = app.project.dev_overrides
@@ -38,8 +37,6 @@ def overrides(app: App) -> None:
         current = {one.name: one.current for one in store.list()} if store else {}
     found = mount.find_overrides(folder)
     warn_of_overrides(app, found)
-    if git.ignores(folder) is False:
-        app.out.warn(f"git does not ignore {folder}: echo '*' > {folder}/.gitignore")
     if app.out.json:
         rows = [
             {"name": name, "size": one.size, "wins_over": current.get(name)}

@@ -15,7 +15,7 @@ from .command import LOCAL, App, Command, pass_app
 from .completing import complete_kinds, complete_names
 from .rolling import rotate_secret
 from .rollout import Rollout, rollout_options
-from .source import GIVEN, Given, read
+from .source import GIVEN, Given, read, warn_of_mock
 from .steps import Step, perform, refresh_steps
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def create(
 
         def act() -> tuple[Version, ...]:
             values = generate_for(base, kind) if kind else {name: _asked(store, name, given, app)}
+            warn_of_mock(app.out, name, values.get(name))
             origin = kind or GIVEN
             return store.create_many(
                 [NewSecret(one, value, origin, kind, wanted) for one, value in values.items()]
@@ -102,7 +103,7 @@ def create(
             app,
             [
                 Step(f"create {', '.join(f'{one} v1' for one in names)}", act),
-                *refresh_steps(app, store),
+                *refresh_steps(app, store, names),
             ],
             dry_run=False,
         )
@@ -199,11 +200,12 @@ def rotate(
 
         def act() -> tuple[Version, ...]:
             values = generate_for(base, kind) if kind else {name: read(name, given, app.out)}
+            warn_of_mock(app.out, name, values.get(name))
             origin = kind or GIVEN
             return store.rotate_many([(one, value, origin) for one, value in values.items()])
 
         step = Step(f"make {', '.join(texts)} from {made_from}, and make it current", act)
-        made = perform(app, [step, *refresh_steps(app, store)], dry_run=dry_run)
+        made = perform(app, [step, *refresh_steps(app, store, names)], dry_run=dry_run)
     if made is not None:
         _report(app, made)
 

@@ -27,20 +27,21 @@ class Override(NamedTuple):
 class Overrides(NamedTuple):
     """What a folder of overrides holds."""
 
+    folder: Path | None
     files: Mapping[str, Override]  # by the name of the secret
-    passed_over: tuple[str, ...]  # what cannot be used: `<path>, <why>`
+    passed_over: tuple[str, ...]  # what cannot be used: `<path>: <why>`
 
 
 def find(folder: Path | None) -> Overrides:
     """The files in `folder`, which need not exist. Reads no value."""
     if folder is None or not os.path.lexists(folder):
-        return Overrides({}, ())
+        return Overrides(folder, {}, ())
     if folder.is_symlink() or not folder.is_dir():
-        return Overrides({}, (f"{folder}, not a folder",))
+        return Overrides(folder, {}, (f"{folder}: not a folder",))
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        return Overrides({}, (f"{folder}, {_reason(error)}",))
+        return Overrides(folder, {}, (f"{folder}: {_reason(error)}",))
     within = folder.resolve()
     files: dict[str, Override] = {}
     passed_over = []
@@ -51,8 +52,8 @@ def find(folder: Path | None) -> Overrides:
         if isinstance(found, Override):
             files[name] = found
         elif found:
-            passed_over.append(f"{folder / name}, {found}")
-    return Overrides(files, tuple(passed_over))
+            passed_over.append(f"{folder / name}: {found}")
+    return Overrides(folder, files, tuple(passed_over))
 
 
 def _look(folder: Path, name: str) -> Override | str | None:

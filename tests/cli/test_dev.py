@@ -60,7 +60,8 @@ def test_declared_without_a_generator(cli: Program) -> None:
     assert done.code == 3
     assert done.lines == [
         "secretkit: error: declared without a generator and not created yet, b, c",
-        "hint: `secretkit create b` asks for its value",
+        "hint: `secretkit create b` asks for its value;"
+        " `secretkit dev overrides` and `--mock` are for this machine alone",
     ]
     assert cli.ok("ls", "-q").out == b""
     assert not (cli.folder / "dev-secrets").exists()

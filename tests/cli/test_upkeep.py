@@ -330,7 +330,7 @@ def test_completion_in_bash(cli: Program) -> None:
     assert completed("secretkit rm api db-user db") == ["db-password"]
     assert completed(f"secretkit --project {cli.folder} show a") == ["api"]
     assert completed("secretkit create x --generate pass") == ["password", "password-symbols"]
-    assert completed("secretkit dev ") == ["up", "down", "status"]
+    assert completed("secretkit dev ")[:4] == ["up", "down", "status", "overrides"]
     assert cli.ok("audit", "--json").json == before
     key_of(cli).unlink()
     assert completed("secretkit show db") == []

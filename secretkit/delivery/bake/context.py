@@ -69,7 +69,9 @@ def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def _dev_folders(path: Path) -> Iterator[Path]:
-    """Those of every project that a file is in: as secretkit.toml names it, and all that are up."""
+    """Those of every project that a file is in: as secretkit.toml names them, and all that are up;
+    and the folders of overrides.
+    """
     from secretkit.mount import folders
 
     for above in path.parents:
@@ -78,7 +80,8 @@ def _dev_folders(path: Path) -> Iterator[Path]:
         except ProjectNotFoundError:
             return
         if project == above:
-            yield load(project).dev_folder.resolve()
+            said = load(project)
+            yield from (said.dev_folder.resolve(), said.dev_overrides.resolve())
             yield from (one.path.resolve() for one in folders(project))
 
 

@@ -12,7 +12,8 @@ from .names import is_plain, is_secret
 
 LOOKED_AT = 64 << 10  # bytes of a file
 _EXAMPLE = re.compile(r"example|sample|template|dist|default|\.(j2|tmpl|tpl|pub)$", re.IGNORECASE)
-_FOLDERS = {".secretkit", "dev-secrets", "secrets", ".secrets", ".aws", ".gnupg", ".ssh", ".kube"}
+_OURS = {".secretkit", "dev-secrets"}
+_FOLDERS = {"dev-secrets.local", "secrets", ".secrets", ".aws", ".gnupg", ".ssh", ".kube"} | _OURS
 _FILES = {".netrc", "_netrc", ".pgpass", ".git-credentials", ".vault-token", ".my.cnf", ".pypirc"}
 _KEYS = re.compile(r"id_(rsa|dsa|ecdsa|ed25519)|.*\.(p12|pfx|kdbx)|.*\.(key|pem)", re.IGNORECASE)
 # Signing keys of package archives, certificates.
@@ -55,7 +56,7 @@ def secrets_beside(folder: Path) -> list[tuple[str, bool]]:
         return []
     likely = {line.strip().strip("/") for line in (_text(folder / ".gitignore") or "").splitlines()}
     if "secretkit.toml" in names:
-        likely |= {".secretkit", "dev-secrets"}
+        likely |= _OURS
     likely = {name for name in likely - names if re.fullmatch(r"[\w.-]+", name)}
     return [
         (name, name in names) for name in sorted(names | likely) if is_secret_file(name, folder)

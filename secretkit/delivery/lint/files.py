@@ -18,7 +18,7 @@ Kind = Literal["Dockerfile", "stack", "script", "folder"]  # a folder only if it
 SKIPPED = {
     ".git", ".hg", ".svn", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", ".terraform", ".secretkit", "dev-secrets",
-    COMPOSE_OVERRIDE,
+    "dev-secrets.local", COMPOSE_OVERRIDE,
 }  # fmt: skip
 LARGEST = 4 << 20  # bytes
 _DOCKERFILE = re.compile(
