@@ -48,11 +48,6 @@ class DevFolder(NamedTuple):
         return self.home is None
 
     @property
-    def mode(self) -> int:
-        """Of the files."""
-        return self.settings.mode
-
-    @property
     def place(self) -> Path:
         """Where the files are: what DIR points to, or DIR itself."""
         return self.home / "secrets" if self.home else self.path
