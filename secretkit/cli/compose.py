@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..errors import UsageError
+from ..errors import SecretkitError, UsageError
 from . import shapes
 from .command import App, Command, Group, pass_app
 
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from ..delivery.compose import Override
 
 compose = Group("compose", help="The project's secrets for docker compose, on this machine.")
+
+
+def _complete_services(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """The services that use secrets."""
+    from ..delivery import compose_files
+
+    try:
+        files = context.params["files"] or compose_files.default_files(Path.cwd(), os.environ)
+        uses = compose_files.load([str(file) for file in files], os.environ).uses
+    except (SecretkitError, OSError):
+        return []
+    names = dict.fromkeys(use.service for use in uses if use.kind == "secret")
+    taken = context.params.get(str(parameter.name)) or ()
+    return [name for name in names if name.startswith(incomplete) and name not in taken]
 
 
 @compose.command(
@@ -42,8 +58,9 @@ compose = Group("compose", help="The project's secrets for docker compose, on th
     "--live",
     metavar="[=SERVICE]",
     is_flag=False,
-    flag_value="*",
+    flag_value="*",  # delivery.compose.EVERY
     multiple=True,
+    shell_complete=_complete_services,
     help="Mount the folder itself, so that a running container sees what changes; default: into"
     " each service that it fits.",
 )

@@ -61,7 +61,7 @@ def refresh_steps(app: App, store: Store, names: Collection[str] = ()) -> list[S
             _tell_of(app, folder, names)
             warn_of_foreign(app, folder, store)
         path = store.folder / COMPOSE_OVERRIDE
-        if refreshed and path.exists():
+        if refreshed and path.is_file():
             from ..delivery.compose import outdated
 
             if command := outdated(path):

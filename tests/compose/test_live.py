@@ -148,6 +148,26 @@ def test_the_label_is_of_the_folder(project: Program) -> None:
     os.close(held)
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("dev compose --live=", ["api", "absolute", "renamed", "mixed"]),
+        ("dev compose --live=a", ["api", "absolute"]),
+        ("compose sync --live=api --live=a", ["absolute"]),
+        ("compose sync -f missing.yaml --live=a", []),
+    ],
+)
+def test_services_are_completed(project: Program, words: str, found: list[str]) -> None:
+    """Those of the compose file that use secrets, each once."""
+    project.write("compose.yaml", FILE)
+    done = project.ok(
+        _SECRETKIT_COMPLETE="bash_complete",
+        COMP_WORDS=f"secretkit {words}",
+        COMP_CWORD=str(words.count(" ") + 1),
+    )
+    assert [line.partition(",")[2] for line in done.text.split()] == found
+
+
 def test_compose_1_refuses_it(project: Program) -> None:
     """By the tag, which it does not know: services are not started in another way than is meant."""
     docker_compose = need_program("docker-compose")
