@@ -74,13 +74,13 @@ def plan(stack: Stack, folder: Folder, live: Collection[str] = ()) -> Override:
     `check` does.
     """
     uses = _uses_by_service(stack)
-    ours, unknown = known(stack, folder.stamps)
+    ours, unknown = _known(stack, uses, folder.stamps)
+    lives, not_live = _lives(uses, ours, live)
     services = {
         service: tuple(sorted({ours[use.source] for use in all_of if use.source in ours}))
         for service, all_of in uses.items()
     }
     services = {service: names for service, names in services.items() if names}
-    lives, not_live = _lives({service: uses[service] for service in services}, ours, live)
     content = {
         "services": {
             service: _live(folder)
@@ -110,8 +110,9 @@ def check(stack: Stack, live: Collection[str], secrets: Collection[str]) -> None
     Raises NotFoundError if no service uses any of them, or none of a name in `live` does;
     UsageError if one that `live` names cannot have the folder itself.
     """
-    ours, _ = known(stack, secrets)
-    _lives(_uses_by_service(stack), ours, live)
+    uses = _uses_by_service(stack)
+    ours, _ = _known(stack, uses, secrets)
+    _lives(uses, ours, live)
 
 
 def _lives(
@@ -165,10 +166,10 @@ def _not_live(uses: Sequence[Use], ours: Mapping[str, str]) -> str | None:
     """Why a service cannot have the folder itself: it is to find something else than is there."""
     for use in uses:
         if use.source not in ours:
-            return f"{use.place}: {use.source} is not in the dev folder"
-        target = posixpath.join(_PLACE, use.target or use.source)
-        if target != f"{_PLACE}/{ours[use.source]}":
-            return f"{use.place}: {ours[use.source]} is to be {target}"
+            return f"{use.place}: not in the dev folder"
+        name = ours[use.source]
+        if posixpath.join(_PLACE, use.target or use.source) != f"{_PLACE}/{name}":
+            return f"{use.place}: {name} at another place"
     return None
 
 
@@ -176,14 +177,14 @@ def _escaped(path: str) -> str:
     return path.replace("$", "$$")
 
 
-def known(
-    stack: Stack, secrets: Collection[str]
+def _known(
+    stack: Stack, uses: Mapping[str, Sequence[Use]], secrets: Collection[str]
 ) -> tuple[Mapping[str, str], tuple[Definition, ...]]:
     """What services of `stack` use: of these secrets, by key, and what is none of them.
 
     Raises NotFoundError if no service uses any of the secrets.
     """
-    used = {use.source for all_of in _uses_by_service(stack).values() for use in all_of}
+    used = {use.source for all_of in uses.values() for use in all_of}
     definitions = [
         one for (kind, key), one in stack.definitions.items() if kind == "secret" and key in used
     ]

@@ -79,10 +79,9 @@ def test_the_folder_where_it_fits(project: Program) -> None:
     assert list(found["renamed"]["labels"]) == ["secretkit.versions"]
     said = "so service {} has files, which it sees change after `up`"
     assert [line for line in done.lines if "service" in line or "all of" in line] == [
-        "secretkit: warning: compose.yaml:19:28: api-key is to be /run/secrets/key, "
+        "secretkit: warning: compose.yaml:19:28: api-key at another place, "
         + said.format("renamed"),
-        "secretkit: warning: compose.yaml:22:28: mine is not in the dev folder, "
-        + said.format("mixed"),
+        "secretkit: warning: compose.yaml:22:28: not in the dev folder, " + said.format("mixed"),
         "secretkit: api, extending, absolute: all of the folder, in which a running container sees"
         " what changes",
         "secretkit: warning: compose.yaml:16:15: compose ignores the mode of a secret, service"
@@ -99,7 +98,7 @@ def test_a_service_by_name(project: Program) -> None:
     done = project("compose", "sync", "--live=renamed")
     assert done.code == 2
     assert done.lines == [
-        "secretkit: error: compose.yaml:19:28: api-key is to be /run/secrets/key,"
+        "secretkit: error: compose.yaml:19:28: api-key at another place,"
         " so service renamed cannot have the folder itself",
         "hint: take it out of --live, or give the service all secrets as /run/secrets/NAME",
     ]
