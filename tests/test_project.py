@@ -263,6 +263,12 @@ def test_not_found(tmp_path: Path) -> None:
             "keys here: folder, overrides, layout",
         ),
         ("[dev]\nlayout = 'k8s'", ":2", "no such layout", "layouts: swarm, kubernetes"),
+        (
+            "[dev]\noverrides = './dev-secrets/'",
+            ":1",
+            "dev.folder and dev.overrides are the same folder",
+            None,
+        ),
         ("[dev]\noverrides = 1", ":2", "dev.overrides must be a text that is not empty", None),
         ("a = \n", ":1:5", "not TOML: invalid value", None),
         ("engine = 'local'\nengine = 'local'", "", "not TOML: cannot overwrite a value", None),

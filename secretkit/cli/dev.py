@@ -255,7 +255,9 @@ def _store_at_hand(app: App) -> Iterator[Store | None]:
     """The store if there is one that opens without a question."""
     from ..project import STORE_FOLDER
     from ..store import Store
+    from .hardening import harden
 
+    harden()
     if not (app.folder / STORE_FOLDER).exists():
         yield None
         return

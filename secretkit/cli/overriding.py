@@ -62,10 +62,10 @@ def _make(folder: Path) -> bool:
     """Make the folder, closed to others and to git, unless something is there."""
     try:
         folder.mkdir(mode=0o700)
+        (folder / ".gitignore").write_text("*\n")
     except FileExistsError:
         return False
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
         raise MountError(f"cannot make the folder of overrides, {folder}: {reason}") from None
-    (folder / ".gitignore").write_text("*\n")
     return True

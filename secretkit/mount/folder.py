@@ -107,9 +107,7 @@ class DevFolder(NamedTuple):
 
     def write(self, store: Store | None) -> None:
         """Bring the files to what they are to be; one transaction for all of the store's values."""
-        while True:
-            with contextlib.suppress(sources.Changed):
-                return self._write(store)
+        sources.settled(lambda: self._write(store))
 
     def wipe_files(self) -> None:
         """Remove what secretkit wrote."""

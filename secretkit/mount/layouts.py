@@ -70,15 +70,19 @@ def put(
     if os.path.lexists(place / _DATA) and not (place / _DATA).is_symlink():
         raise MountError(f"{place / _DATA} is not the kubelet's link", hint="move it away")
     state = place / _state_name()
-    state.mkdir()
-    state.chmod(0o755)
-    for name in keep:
-        (state / name).hardlink_to(place / _DATA / name)
-    stamps = {
-        name: _stamp(private.write_file(state / name, content, mode))
-        for name, content in contents.items()
-    }
-    _link(place / _DATA, state.name)
+    try:
+        state.mkdir()
+        state.chmod(0o755)
+        for name in keep:
+            (state / name).hardlink_to(place / _DATA / name)
+        stamps = {
+            name: _stamp(private.write_file(state / name, content, mode))
+            for name, content in contents.items()
+        }
+        _link(place / _DATA, state.name)
+    except BaseException:
+        shutil.rmtree(state, ignore_errors=True)
+        raise
     for name in contents:
         if not _leads_to_data(place / name):
             _link(place / name, f"{_DATA}/{name}")

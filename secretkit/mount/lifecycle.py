@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from . import private, records, sources
 from .folder import IGNORE, DevFolder
 from .records import Pointer
 from .settings import Settings
+from .sources import Source
 
 _IGNORE_ALL = b"*\n"
 
@@ -48,12 +48,12 @@ def contents(
 ) -> dict[str, bytes]:
     """What a dev folder would hold now, by name. Raises as `sources.plan` does."""
     settings = settings or Settings()
-    while True:
+
+    def attempt() -> dict[str, tuple[bytes, Source]]:
         secrets = {one.name: one for one in store.list()} if store else {}
-        plan = sources.plan(project, secrets, settings)
-        with contextlib.suppress(sources.Changed):
-            found = sources.read(plan, settings, store)
-            return {name: found[name][0] for name in sorted(found)}
+        return sources.read(sources.plan(project, secrets, settings), settings, store)
+
+    return {name: content for name, (content, _) in sorted(sources.settled(attempt).items())}
 
 
 def up(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from .. import mocks
-from ..errors import SecretNotFoundError
+from ..errors import MountError, SecretNotFoundError
 from ..generators import makes_pair
 from ..mocks import Mock
 from ..model import Secret
@@ -17,6 +18,8 @@ from . import overrides
 from .settings import Settings
 
 Origin = Literal["store", "override", "mock"]
+Result = TypeVar("Result")
+_ATTEMPTS = 10
 
 
 class Source(NamedTuple):
@@ -62,8 +65,18 @@ def _mock(mock: Mock, name: str, kind: str | None) -> Source:
     return Source("mock", None, f"{mock.style} {mock.seed} {name} {kind or ''}")
 
 
-class Changed(Exception):  # noqa: N818 - it is no error: a plan has to be made again
-    """What was planned is not there any more."""
+class Changed(MountError):  # noqa: N818 - it is no error yet: a plan has to be made again
+    """What was planned cannot be read any more."""
+
+
+def settled(attempt: Callable[[], Result]) -> Result:
+    """What `attempt` returns, a plan and a reading of it. It is repeated while what was planned
+    changes before it is read; raises Changed if that does not end.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(Changed):
+            return attempt()
+    return attempt()
 
 
 def read(
@@ -82,7 +95,7 @@ def read(
         for name in by_origin["override"]:
             got = overrides.read(files[name]) if name in files else None
             if got is None:
-                raise Changed
+                raise Changed(f"cannot read the override of {name}, in {settings.overrides}")
             found[name] = got[0], Source("override", None, got[1])
     made: dict[str, dict[str, bytes]] = {}  # a pair is made once
     for name in by_origin["mock"]:
@@ -93,8 +106,8 @@ def read(
     if by_origin["store"] and store:
         try:
             values = store.read_all(by_origin["store"], action="mount")
-        except SecretNotFoundError:  # removed by another process since we looked
-            raise Changed from None
+        except SecretNotFoundError as error:  # removed by another process since we looked
+            raise Changed(f"{error}: it was there a moment ago") from None
         found |= {name: (one, Source("store", one.version)) for name, one in values.items()}
     return found
 

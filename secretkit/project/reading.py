@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -93,6 +94,8 @@ class Reader:
         self.known(("dev",), dev, ("folder", "overrides", "layout"))
         place = self.typed(("dev", "folder"), dev.get("folder", DEV_FOLDER), _TEXT)
         overrides = self.typed(("dev", "overrides"), dev.get("overrides", DEV_OVERRIDES), _TEXT)
+        if os.path.normpath(folder / overrides) == os.path.normpath(folder / place):
+            self.refuse(("dev",), "dev.folder and dev.overrides are the same folder")
         layout = dev.get("layout", LAYOUTS[0])
         if layout not in LAYOUTS:
             self.refuse(("dev", "layout"), "no such layout", f"layouts: {', '.join(LAYOUTS)}")

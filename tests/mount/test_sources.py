@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from secretkit import mount
+from secretkit.errors import MountError
 from secretkit.mocks import is_mock
+from secretkit.mount import Settings
 from tests.cli.conftest import bare, cli, memory
 from tests.cli.program import Program
 
@@ -259,3 +263,20 @@ def test_no_record_holds_a_part_of_a_value(cli: Program, overrides: Path) -> Non
     for path in found:
         assert b"c4n4ry" not in path.read_bytes()
         json.loads(path.read_bytes())
+
+
+def test_an_override_that_cannot_be_read_ends_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is there and cannot be read, as on a broken network's file system, is said."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "db").write_bytes(b"x")
+    assert mount.contents(tmp_path, Settings(overrides=folder), store=None) == {"db": b"x"}
+
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("secretkit.mount.overrides.os.open", refused)
+    with pytest.raises(MountError, match=f"cannot read the override of db, in {folder}"):
+        mount.contents(tmp_path, Settings(overrides=folder), store=None)
