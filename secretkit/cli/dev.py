@@ -201,7 +201,8 @@ def bring_up(
     if overridden := _overridden(folder):
         app.out.say(f"overrides from {settings.overrides}: {', '.join(sorted(overridden))}")
     if settings.mock:
-        app.out.say("the values are mocks; `secretkit dev up` brings the store's")
+        which = "all other values" if overridden else "the values"
+        app.out.say(f"{which} are mocks; `secretkit dev up` brings the store's")
     return Up(folder, secrets, created)
 
 

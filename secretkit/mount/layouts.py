@@ -81,7 +81,7 @@ def put(
         }
         _link(place / _DATA, state.name)
     except BaseException:
-        shutil.rmtree(state, ignore_errors=True)
+        remove_leftovers(place)
         raise
     for name in contents:
         if not _leads_to_data(place / name):
@@ -108,7 +108,7 @@ def is_ours(place: Path, name: str, written: Stamp | None) -> bool:
 def is_made(place: Path, layout: Layout) -> bool:
     """Whether the folder has what the layout needs besides the files, and nothing of the other."""
     if layout == "kubernetes":
-        return (place / _DATA).is_dir()
+        return bool(_current(place)) and (place / _DATA).is_dir()
     return not _current(place)
 
 
@@ -133,7 +133,7 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def _current(place: Path) -> str | None:
-    """The folder that `..data` leads to, if both are the kubelet's."""
+    """The name of the folder that `..data` leads to, if both are the kubelet's."""
     with contextlib.suppress(OSError):
         target = os.readlink(place / _DATA)
         return target if _STATE.fullmatch(target) else None
