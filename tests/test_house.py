@@ -118,6 +118,7 @@ def test_third_party_imports_are_where_they_may_be() -> None:
         "docker": ("secretkit.engines",),
         "requests": ("secretkit.engines",),
         "urllib3": ("secretkit.engines",),
+        "watchdog": ("secretkit.mount.watching",),
         "yaml": ("secretkit.delivery",),
     }
     for name in modules():
