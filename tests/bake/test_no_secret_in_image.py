@@ -114,10 +114,14 @@ def test_no_value_is_in_an_image_nor_on_a_disk(case: Case, tmp_path: Path) -> No
 
 
 def test_a_dev_folder_has_no_templates(case: Case) -> None:
-    """Wherever it is, and with `--from-project` or without."""
+    """Wherever it is, and with `--from-project` or without; nor has the folder of overrides."""
     (case.cli.folder / "sub").mkdir()
-    for name in ("somewhere", "sub/else"):
-        case.cli.ok("dev", "up", name, "--on-disk")
+    for name in ("somewhere", "sub/else", "dev-secrets.local"):
+        if name == "dev-secrets.local":
+            case.cli.ok("dev", "overrides")
+            case.cli.write(f"{name}/db-password", "by hand")
+        else:
+            case.cli.ok("dev", "up", name, "--on-disk")
         words = ["bake", case.image, "-t", case.baked, "--render", f"{name}/db-password:/x"]
         for more in ([], ["--from-project"], ["--check"]):
             done = case.cli(*words, *more)

@@ -271,6 +271,10 @@ def test_a_whole_folder_is_looked_at(tmp_path: Path) -> None:
     assert found(WHOLE, tmp_path) == []
     (tmp_path / "Dockerfile.dockerignore").write_text("dev-secrets\n.secretkit\n")
     assert found(WHOLE, tmp_path) == [("secret-file-in-image", 3)]
+    (tmp_path / "Dockerfile.dockerignore").write_text("dev-secrets\n.secretkit\n**/.env\n")
+    assert found(WHOLE, tmp_path) == []
+    (tmp_path / "dev-secrets.local").mkdir()
+    assert found(WHOLE, tmp_path) == [("secret-file-in-image", 3)]
 
 
 def test_git_tells_what_lies_on_other_machines(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def test_overrides_that_git_sees(cli: Program) -> None:
     warning = f"secretkit: warning: git does not ignore {folder}: echo '*' > {folder}/.gitignore"
     assert warning in cli.ok("dev", "up").lines
     assert warning in cli.ok("dev", "overrides").lines
+    assert "git does not ignore dev-secrets.local" in cli("doctor").text
     (folder / ".gitignore").write_text("*\n")
     assert warning not in cli.ok("dev", "up").lines
 
