@@ -1,7 +1,8 @@
 """`dev watch` in a storm: edits, renames, deletions, rotations, and what is broken for a while.
 
 At the end the command has exactly the last state, and was restarted only when what it gets had
-changed; there is no zombie, no other process, and no descriptor more than at the beginning.
+changed; there is no zombie, no other process, and no descriptor more than at the beginning. Also
+SIGTERM and SIGKILL at random moments of many lives, after which nothing may be left.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cli.program import Program, environment
-from tests.cli.watched import DevWatched, dev_watched, with_template
-from tests.shim.watched import alive, replace
+from tests.cli.watched import TABLE, DevWatched, dev_watched, with_template
+from tests.shim.watched import PATIENCE, alive, replace, until
 
 
 class Storm:
@@ -172,6 +175,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="dev_watch")
     parser.add_argument("--changes", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--kills", type=int, default=200)
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = Path(name)
@@ -195,7 +199,40 @@ def main(argv: list[str]) -> int:
                 f"the last state is there after {settled:.2f} s; no zombie, "
                 f"descriptors of shim and follower {storm.descriptors} at both ends"
             )
-    return 0
+        return kills(program, random.Random(arguments.seed), arguments.kills)
+
+
+def kills(program: Program, chance: random.Random, count: int) -> int:
+    """SIGTERM or SIGKILL at random moments: no process, no private folder is left."""
+    twice = 0
+    log = program.folder.parent / "log"
+    for number in range(count):
+        log.unlink(missing_ok=True)
+        with dev_watched(program) as run:
+            if number % 2:
+                until(run.starts)
+                replace(program.folder / "secretkit.toml", f"{TABLE}# {number}\n")
+            time.sleep(chance.random() * 0.3)
+            run.process.send_signal(chance.choice((signal.SIGTERM, signal.SIGKILL)))
+            run.process.wait(PATIENCE)
+        twice += len(run.lines("twice"))
+    begun = time.monotonic()
+    while (left := own(program)) and time.monotonic() - begun < 5:
+        time.sleep(0.1)
+    folders = list((program.folder.parent / "memory" / "secretkit").glob("run-*"))
+    found = f"{len(left)} strays, {twice} doubles, {len(folders)} folders"
+    print(f"{count} ends at random moments: {found}")
+    return 1 if left or twice or folders else 0
+
+
+def own(program: Program) -> list[int]:
+    """The processes in the project's folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == program.folder:
+                found.append(int(process.name))
+    return found
 
 
 if __name__ == "__main__":
