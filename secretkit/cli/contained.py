@@ -44,7 +44,7 @@ def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: A
     if not command:
         raise UsageError("no command to run", hint="secretkit dev run -- COMMAND")
     settings = settings_of(app, **options)
-    environ = _own_environment()
+    environ = own_environment()
     if not shim and (code := _startable(app, command[0])):
         return code
     words = list(command)
@@ -67,7 +67,7 @@ def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: A
         return _NOT_EXECUTABLE
 
 
-def _own_environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """The environment that we were started with, without what Python put there (PEP 538)."""
     environ = dict(os.environ)
     try:

@@ -62,7 +62,7 @@ class _Watching(Launcher):
 @click.option(
     "--on-change",
     metavar="HOW",
-    help="What COMMAND gets of a change: restart, signal:NAME or none.  [default: restart]",
+    help="restart, signal:NAME or none; default: as [entrypoint] says, else restart.",
 )
 @pass_app
 def watch(app: App, directory: str | None, on_change: str | None, command: tuple[str, ...]) -> None:
@@ -84,6 +84,7 @@ def watch(app: App, directory: str | None, on_change: str | None, command: tuple
     if command:
         options = ["--on-change", on_change] if on_change else []
         _become(app, path, folder, [*options, "--", *command])
+    app.out.say("changes are followed until Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt):
         _Follower(app, path, folder).run()
 
@@ -95,6 +96,7 @@ def _become(app: App, path: Path, folder: DevFolder, words: list[str]) -> NoRetu
     """
     from ..delivery.shim import command
     from ..mount import ephemeral
+    from .contained import own_environment
     from .hardening import allow_cores
 
     # The folder outlives us for as long as the child holds it open.
@@ -108,7 +110,8 @@ def _become(app: App, path: Path, folder: DevFolder, words: list[str]) -> NoRetu
         allow_cores()
         try:
             # As with `run`, a config file of the user's goes before [entrypoint].
-            os.execve(words[0], words, {"SECRETKIT_CONFIG": str(config), **os.environ})  # noqa: S606
+            environ = {"SECRETKIT_CONFIG": str(config), **own_environment()}
+            os.execve(words[0], words, environ)  # noqa: S606 - no shell is what is wanted
         except OSError as error:
             reason = str(error.strerror).lower()
             raise SecretkitError(f"cannot start {words[0]}, {reason}") from None
@@ -213,7 +216,9 @@ class _Follower:
         from ..mount.watching import Sources
         from ..project import STORE_FOLDER
 
-        found = mount.locate(self._project, self._path)
+        found = None
+        with contextlib.suppress(SecretkitError):  # which `_bring` meets as well
+            found = mount.locate(self._project, self._path)
         project = self._app.project
         templates = [one["source"] for one in project.entrypoint.get("render", ())]
         return Sources(

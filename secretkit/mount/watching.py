@@ -6,7 +6,9 @@ made up for by the next; and it does not matter by which way an editor saves.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -62,9 +64,11 @@ def followed(sources: Sources) -> dict[str, _Identity]:
     found: dict[str, _Identity] = {}
     for path in {*sources.folders, *(path.parent for path in sources.files)}:
         for folder in (path, *path.parents):
-            there = folder.is_dir()
-            if there:
+            there = False
+            with contextlib.suppress(OSError):
                 status = folder.stat()
+                there = stat.S_ISDIR(status.st_mode)
+            if there:
                 found[os.path.realpath(folder)] = (status.st_dev, status.st_ino)
             if folder == sources.top or (there and sources.top not in folder.parents):
                 break
