@@ -163,7 +163,7 @@ class _Follower:
         self._held = dict(folder.sources)
         self._trouble: str | None = None
         self._file = self._project / PROJECT_FILE
-        self._has_file = self._file.exists()
+        self._had_content = self._has_content()
 
     def run_as_child(self) -> NoReturn:
         """Follows in a session of its own, which no key of the terminal reaches, until the shim
@@ -232,6 +232,12 @@ class _Follower:
             [*([found.place] if found else []), project.dev_overrides],
         )
 
+    def _has_content(self) -> bool:
+        """Whether secretkit.toml has some: some programs empty a file first."""
+        with contextlib.suppress(OSError):
+            return self._file.stat().st_size > 0
+        return False
+
     def _refresh(self) -> None:
         """Brings the folder up to date. What is in the way is said, once."""
         try:
@@ -266,8 +272,8 @@ class _Follower:
             raise StoreNotFoundError(str(self._project))  # `bring_up` would make another
         before, wrong = self._app.project, None
         try:
-            if self._has_file and not self._file.exists():
-                raise InvalidProjectError(str(self._file), "it is gone")
+            if self._had_content and not self._has_content():
+                raise InvalidProjectError(str(self._file), "it is gone, or empty")
             self._app.reload()
         except InvalidProjectError as error:
             wrong = error  # what it said before still counts
