@@ -7,7 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.needs import may_have_namespaces
+
+_BLOCK = re.compile(
+    r"^(<!-- needs: namespaces -->\n\n)?```console\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _MARK = "@@secretkit-docs@@"
 
 
@@ -15,13 +19,14 @@ def console_blocks(text: str) -> list[tuple[int, list[tuple[str, str]]]]:
     """For each block its line number and its (command, expected output) pairs.
 
     A command is a line that begins with `$ `; lines that begin with `>` continue it. A block
-    that begins with `# not run: reason` is left out.
+    that begins with `# not run: reason` is left out, and where the kernel permits no namespaces one
+    behind `<!-- needs: namespaces -->`.
     """
     blocks = []
     for match in _BLOCK.finditer(text):
-        line = text.count("\n", 0, match.start()) + 2
-        body = match.group(1)
-        if body.startswith("# not run: "):
+        namespaces, body = match.groups()
+        line = text.count("\n", 0, match.start(2)) + 1
+        if body.startswith("# not run: ") or (namespaces and not may_have_namespaces()):
             continue
         steps: list[tuple[str, str]] = []
         for row in body.splitlines():
@@ -43,7 +48,8 @@ def needs_swarm(page: Path) -> bool:
 
 def needed_programs(page: Path) -> list[str]:
     """What else a page's commands need: `<!-- needs: docker-compose -->`."""
-    return re.findall(r"^<!-- needs: (?!swarm )(\S+) -->$", page.read_text(), re.MULTILINE)
+    needed = re.findall(r"^<!-- needs: (\S+) -->$", page.read_text(), re.MULTILINE)
+    return [name for name in needed if name not in ("swarm", "namespaces")]
 
 
 def pattern(expected: str) -> re.Pattern[str]:

@@ -35,6 +35,21 @@ def need_root() -> None:
     need("root", os.geteuid() == 0, "needs root")
 
 
+@lru_cache(maxsize=1)
+def may_have_namespaces() -> bool:
+    """Whether `dev run` can work here: not in a default container, as seccomp forbids it there."""
+    ways = (["unshare", "--mount", "true"], ["unshare", "--user", "--mount", "true"])
+    works = any(
+        subprocess.run(way, stderr=subprocess.DEVNULL, check=False).returncode == 0 for way in ways
+    )
+    return works or "root" in REQUIRED
+
+
+def need_namespaces() -> None:
+    """For `dev run`, which a kernel or a container may forbid."""
+    need("root", may_have_namespaces(), "needs mount namespaces")
+
+
 def need_program(name: str) -> str:
     """The path of a real consumer such as redis-server."""
     path = shutil.which(name)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.program import Program, environment
 from tests.mount.person import person, with_view
-from tests.needs import need_root
+from tests.needs import need_namespaces, need_root
 
 
 @pytest.fixture
@@ -55,5 +55,6 @@ def anyone(request: pytest.FixtureRequest) -> Program:
         found: Program = request.getfixturevalue("user")
         return found
     need_root()
+    need_namespaces()
     found = request.getfixturevalue("cli")
     return replace(found, before=with_view(uid=0))

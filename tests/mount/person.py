@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.program import EXECUTABLE, Program, environment
+from tests.needs import need_namespaces
 
 HERE = "/run/secrets"
 UID, GID, GROUP = 61234, 61235, 61236
@@ -22,6 +23,7 @@ _NEEDED = (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix))
 @contextlib.contextmanager
 def person() -> Iterator[Program]:
     """The program with a project, a home and a memory folder of that user's."""
+    need_namespaces()
     with contextlib.ExitStack() as stack:
         folder, memory = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secretkit-test-", dir=at)))

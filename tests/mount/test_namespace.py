@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.mount.person import UID, with_view
-from tests.needs import need_root
+from tests.needs import need_namespaces, need_root
 
 # The program's part without a store: argv is the place, and the command.
 ENTER = """
@@ -37,6 +37,7 @@ def entering(*command: str, at: str = "/run/secrets") -> list[str]:
 def run(words: list[str], prepare: str = "", uid: int = UID) -> subprocess.CompletedProcess[str]:
     """Run it as another user, after root has run `prepare`."""
     need_root()
+    need_namespaces()
     return subprocess.run(
         [*with_view(prepare, uid=uid), *words],
         capture_output=True,

@@ -17,7 +17,7 @@ from tests.cli.conftest import bare, cli, memory
 from tests.cli.program import EXECUTABLE, Program
 from tests.engine import Engine, engine
 from tests.mount.disk import Canaries, Disk, traced, written
-from tests.needs import need_program, need_root
+from tests.needs import need_namespaces, need_program, need_root
 
 __all__ = ["bare", "cli", "engine", "memory"]
 
@@ -39,7 +39,8 @@ for name in sorted(os.listdir("/run/secrets")):
 @pytest.fixture
 def canaries(cli: Program, memory: Path) -> Canaries:
     """They are in the project's store, and a template is to be rendered in memory."""
-    need_root()  # to others a kernel may refuse what `dev run` needs
+    need_root()
+    need_namespaces()
     found = Canaries()
     temporary = cli.folder.with_name("tmp")
     temporary.mkdir()

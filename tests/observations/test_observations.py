@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.cli.program import Program
 from tests.engine import Engine, left_as_it_was
 from tests.mount.person import UID
-from tests.needs import need_program, need_root
+from tests.needs import need_namespaces, need_program, need_root
 from tests.observations.differences import expected, spoken, tables
 from tests.observations.places import Compose, Seen, Swarm, container, dev_run, fill
 from tests.observations.values import VALUES
@@ -29,6 +29,7 @@ def test_the_same_in_all_places(swarm: Engine, user: Program, cli: Program) -> N
     """A task, a container with the dev folder, one of compose, and `dev run`; as root and as a
     user, in both layouts. Each observation is as in the task, or as it is listed."""
     need_root()
+    need_namespaces()
     need_program("busybox")
     hashes = {name: hashlib.sha256(value).hexdigest() for name, value in VALUES.items()}
     wrong: list[str] = []
