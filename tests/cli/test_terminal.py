@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -29,8 +31,7 @@ class Terminal:
         """Wait for a prompt, then type."""
         self.child.expect_exact(prompt.encode())
         self.screen += self.child.before + self.child.after
-        # getpass turns the echo off before it prompts, and discards what was typed before.
-        time.sleep(0.05)
+        # The echo is off before the prompt, and what was typed before that is discarded.
         self.child.send(text)
 
     def end(self) -> tuple[int | None, str]:
@@ -185,3 +186,72 @@ def test_interrupted_while_waiting_for_a_file(cli: Program) -> None:
     code, screen = terminal.end()
     assert code == 1
     assert screen.removeprefix("^C").strip() == "secretkit: error: interrupted"
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_stopped_at_a_prompt(bare: Program, shell: str) -> None:
+    """After Ctrl-Z and `fg` it asks again, without echo, for the passphrase and for a value: with
+    a shell that restores the terminal at Ctrl-Z, and with one that leaves it as it is.
+    """
+    given = str(bare.folder.parent / "passphrase")
+    Path(given).write_text("c4n4ry horse\n")
+    bare.ok("init", "--passphrase", SECRETKIT_PASSPHRASE_FILE=given)
+    options = ["--norc", "--noprofile"] if shell == "bash" else []
+    child = pexpect.spawn(
+        shell,
+        [*options, "-i"],
+        cwd=str(bare.folder),
+        env={**bare.environ, "TERM": "dumb", "PS1": "ready> "},
+        timeout=20,
+        dimensions=(24, 200),
+    )
+    child.logfile_read = screen = io.BytesIO()
+    child.expect_exact("ready> ")
+    child.sendline(f"{EXECUTABLE} create db")
+    for prompt, text in (
+        ("passphrase of the store: ", "c4n4ry horse"),
+        ("value of db: ", "c4n4ry"),
+        ("value of db, once more: ", "c4n4ry"),
+    ):
+        child.expect_exact(prompt)
+        for _ in range(2):
+            child.send("c4n4")
+            child.sendcontrol("z")
+            child.expect_exact("ready> ")
+            child.sendline("echo se''en")  # the shell echoes again
+            child.expect_exact("echo se''en")
+            child.expect_exact("seen")
+            child.expect_exact("ready> ")
+            child.sendline("fg")
+            child.expect_exact(prompt)
+        child.sendline(text)
+    child.expect_exact("db v1")
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    assert b"c4n4" not in screen.getvalue()
+    assert bare.ok("show", "db", SECRETKIT_PASSPHRASE_FILE=given).out == b"c4n4ry"
+
+
+def test_asked_in_the_background(cli: Program) -> None:
+    """A command that asks while it is in the background asks after `fg`, without echo."""
+    child = pexpect.spawn(
+        "bash",
+        ["--norc", "--noprofile", "-i"],
+        cwd=str(cli.folder),
+        env={**cli.environ, "TERM": "dumb", "PS1": "ready> "},
+        timeout=20,
+        dimensions=(24, 200),
+    )
+    child.logfile_read = screen = io.BytesIO()
+    child.expect_exact("ready> ")
+    child.sendline("set -b")
+    child.sendline(f"{EXECUTABLE} create db &")
+    child.expect_exact("Stopped")
+    child.sendline("fg")
+    for prompt in ("value of db: ", "value of db, once more: "):
+        child.expect_exact(prompt)
+        child.sendline("c4n4ry")
+    child.expect_exact("db v1")
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    assert b"c4n4" not in screen.getvalue()
