@@ -68,8 +68,11 @@ def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: A
 
 
 def own_environment() -> dict[str, str]:
-    """The environment that we were started with, without what Python put there (PEP 538)."""
-    environ = dict(os.environ)
+    """The environment that we were started with, without what Python put there (PEP 538).
+
+    An entry without a name (`=x`) is left out: Python cannot pass it on.
+    """
+    environ = {name: text for name, text in os.environ.items() if name}
     try:
         before = Path("/proc/self/environ").read_bytes().split(b"\0")
     except OSError:

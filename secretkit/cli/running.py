@@ -68,6 +68,7 @@ def run(app: App, arguments: list[str]) -> None:
         )
     from ..delivery.shim import command
     from ..project import entrypoint_json
+    from .contained import own_environment
     from .hardening import allow_cores
 
     config = entrypoint_json(app.project, absolute=True)
@@ -78,7 +79,7 @@ def run(app: App, arguments: list[str]) -> None:
         environ = {
             "SECRETKIT_CONFIG": str(folder / "entrypoint.json"),
             "SECRETKIT_WATCH": "0",  # the folder is gone when COMMAND starts
-            **os.environ,
+            **own_environment(),
         }
         allow_cores()
         try:

@@ -25,6 +25,14 @@ def test_the_status_is_the_commands(user: Program, script: str, code: int) -> No
     assert user("dev", "run", "--", "sh", "-c", script).code == code
 
 
+@pytest.mark.parametrize("words", [("run",), ("dev", "run"), ("dev", "run", "--shim")])
+def test_a_variable_without_a_name(user: Program, words: tuple[str, ...]) -> None:
+    """It is left out, as Python cannot pass it on; the rest of the environment is there."""
+    user.create("db")
+    program = Program(user.folder, {**user.environ, "": "x", "A": "a"}, before=user.before)
+    assert program.ok(*words, "--", "sh", "-c", 'echo "$A"').text == "a\n"
+
+
 def test_what_cannot_be_started(user: Program) -> None:
     """127 and 126 as in a shell, before anything is read or made."""
     user.write("secretkit.toml", '[secrets.db]\ngenerate = "hex"\n')

@@ -298,12 +298,14 @@ def test_a_passphrase_is_asked_for_once(bare: Program) -> None:
 
 
 def test_the_environment_is_the_users(project: Program) -> None:
-    """COMMAND gets it as it was, and what [entrypoint] says; nothing of Python's own (PEP 538)."""
+    """COMMAND gets it as it was, and what [entrypoint] says; nothing of Python's own (PEP 538).
+    A variable without a name is left out.
+    """
     command = ["sh", "-c", "tr '\\0' '\\n' < /proc/$$/environ"]
     environ = {"PATH": os.environ["PATH"], "HOME": project.environ["HOME"], "LANG": "C"}
     names = ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
     environ |= {name: project.environ[name] for name in names}
-    plain = Program(project.folder, environ)
+    plain = Program(project.folder, environ | {"": "x"})
     found = plain.ok("dev", "watch", "--", *command).text.splitlines()
     assert sorted(found) == sorted([*(f"{name}={text}" for name, text in environ.items()), "X=one"])
 
