@@ -21,6 +21,7 @@ from .settings import Settings
 from .sources import Origin, Source
 
 IGNORE = ".gitignore"
+IGNORE_ALL = b"*\n"
 # What a file is when it is not written anew.
 _LEAVE = ("same", "foreign", "removed")
 
@@ -103,6 +104,24 @@ class DevFolder(NamedTuple):
             for name, state in self._states(wanted, entries).items()
         )
 
+    def strays(self) -> tuple[str, ...]:
+        """What stays in the folder when it is wiped, by name: what secretkit did not write."""
+        if self.home or not self.is_safe:
+            return ()
+        entries = self._entries()
+        return tuple(
+            name
+            for name in sorted(os.listdir(self.place))
+            if not layouts.is_leftover(self.place, name)
+            and not (name in entries and self._is_ours(name, entries[name]))
+            and not (name == IGNORE and self.has_our_ignore())
+        )
+
+    def has_our_ignore(self) -> bool:
+        """Whether there is a .gitignore as we make it."""
+        path = self.place / IGNORE
+        return path.is_file() and not path.is_symlink() and path.read_bytes() == IGNORE_ALL
+
     # -- what is written -------------------------------------------------------------------------
 
     def write(self, store: Store | None) -> None:
@@ -175,10 +194,12 @@ class DevFolder(NamedTuple):
 
     def _remove(self, name: str, entry: Entry) -> None:
         """Delete the file of a secret; on disk only as we wrote it, not what a user put there."""
-        path = self.place / name
+        if self._is_ours(name, entry):
+            (self.place / name).unlink(missing_ok=True)
+
+    def _is_ours(self, name: str, entry: Entry) -> bool:
         ours = self.home or layouts.is_ours(self.place, name, entry.stamp)
-        if ours and not _is_folder(path):
-            path.unlink(missing_ok=True)
+        return bool(ours) and not _is_folder(self.place / name)
 
 
 def _origin(source: Source | None) -> Origin | None:

@@ -122,6 +122,15 @@ def remove_leftovers(place: Path) -> None:
             shutil.rmtree(path)
 
 
+def is_leftover(place: Path, name: str) -> bool:
+    """Whether what is at `name` is part of how files lie there, and goes with the last of them."""
+    path = place / name
+    if name == _DATA:
+        return bool(_current(place))
+    state = _STATE.fullmatch(name) and path.is_dir() and not path.is_symlink()
+    return bool(state) or private.is_leftover(path)
+
+
 def is_hidden(name: str) -> bool:
     """Whether `name` in a dev folder is part of how files lie there, and no secret's."""
     return name.startswith("..")

@@ -9,12 +9,10 @@ from pathlib import Path
 from ..errors import ConflictError, MountError, SecretkitError
 from ..store import Store
 from . import private, records, sources
-from .folder import IGNORE, DevFolder
+from .folder import IGNORE, IGNORE_ALL, DevFolder
 from .records import Pointer
 from .settings import Settings
 from .sources import Source
-
-_IGNORE_ALL = b"*\n"
 
 
 def folders(project: Path) -> tuple[DevFolder, ...]:
@@ -75,6 +73,13 @@ def up(
         before = _find(project, path)
         _check_free(path, before)
         if before and before.on_disk != settings.on_disk:
+            if strays := before.strays():
+                raise ConflictError(
+                    f"cannot make it a link, {path} holds what secretkit did not write,"
+                    f" {', '.join(strays)}",
+                    hint=f"move that out of {path}, or let the folder be: secretkit dev up"
+                    " --on-disk",
+                )
             _wipe(before)
             _check_free(path, None)
         home = None if settings.on_disk else private.base() / records.key(project, path)
@@ -86,7 +91,7 @@ def up(
             private.make_private(home)
         _make(folder.place)
         if not home and not os.path.lexists(path / IGNORE):
-            private.write_file(path / IGNORE, _IGNORE_ALL, 0o644)
+            private.write_file(path / IGNORE, IGNORE_ALL, 0o644)
         folder.write(store)
         if home and not folder.is_linked:
             if path.is_dir() and not path.is_symlink():
@@ -174,12 +179,9 @@ def _wipe(folder: DevFolder) -> None:
             folder.path.unlink()
     elif folder.is_safe:
         folder.wipe_files()
-        if {path.name for path in folder.path.iterdir()} <= {IGNORE}:
-            ignore = folder.path / IGNORE
-            if ignore.is_file() and not ignore.is_symlink() and ignore.read_bytes() == _IGNORE_ALL:
-                ignore.unlink()
-            if not os.path.lexists(ignore):
-                folder.path.rmdir()
+        if not folder.strays():
+            (folder.path / IGNORE).unlink(missing_ok=True)
+            folder.path.rmdir()
     records.remove(folder.project, folder.path)
 
 

@@ -131,8 +131,13 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
 def remove_leftovers(folder: Path) -> None:
     """Remove what a process that was killed left at a `temporary` name, and nothing else."""
     for path in folder.glob("..secretkit-*"):
-        if _TEMPORARY.fullmatch(path.name) and not stat.S_ISDIR(path.lstat().st_mode):
+        if is_leftover(path):
             path.unlink()
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a process that was killed left the file `path`."""
+    return bool(_TEMPORARY.fullmatch(path.name)) and not stat.S_ISDIR(path.lstat().st_mode)
 
 
 @contextlib.contextmanager
