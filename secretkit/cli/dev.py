@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from ..errors import StoreKeyError, UsageError
+from ..errors import StoreIOError, StoreKeyError, StorePermissionError, UsageError
 from .command import App, Group, Number, pass_app
 from .output import counted
 from .steps import warn_of_foreign
@@ -253,7 +253,10 @@ def _prepared(
 
 @contextmanager
 def _store_at_hand(app: App) -> Iterator[Store | None]:
-    """The store if there is one that opens without a question."""
+    """The store if there is one that gives its names without a question.
+
+    One that this user may not open is gone without. One that was changed by somebody is an error.
+    """
     from ..project import STORE_FOLDER
     from ..store import Store
     from .hardening import harden
@@ -262,13 +265,15 @@ def _store_at_hand(app: App) -> Iterator[Store | None]:
     if not (app.folder / STORE_FOLDER).exists():
         yield None
         return
-    try:
-        store = Store.open(app.folder)
-    except StoreKeyError:
-        app.out.say("the store is locked; what secretkit.toml declares is all that is known")
-        yield None
-        return
-    with store:
+    with ExitStack() as stack:
+        store: Store | None = None
+        try:
+            opened = stack.enter_context(Store.open(app.folder))
+            opened.list()
+            store = opened
+        except (StoreKeyError, StorePermissionError, StoreIOError, UsageError) as error:
+            why = "the store is locked" if isinstance(error, StoreKeyError) else str(error)
+            app.out.say(f"{why}; what secretkit.toml declares is all that is known")
         yield store
 
 

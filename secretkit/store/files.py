@@ -96,6 +96,9 @@ def check_private_folder(path: Path) -> None:
             raise StorePermissionError(
                 f"{path} is a symbolic link", hint="put the folder itself there"
             ) from None
+        if isinstance(error, PermissionError):
+            with contextlib.suppress(OSError):
+                _check_owner_and_mode(path, path.lstat(), "700")
         reason = (error.strerror or "I/O error").lower()
         raise StorePermissionError(f"cannot open {path}: {reason}") from None
     try:
@@ -126,7 +129,8 @@ def _check_owner_and_mode(path: Path, info: os.stat_result, mode: str) -> None:
     if info.st_uid != user:
         raise StorePermissionError(
             f"{path} belongs to uid {info.st_uid}, you are uid {user}",
-            hint=f"run secretkit as uid {info.st_uid}, or: chown -R {user} {path}",
+            hint=f"run secretkit as uid {info.st_uid};"
+            f" if it is to be yours: chown -R {user} {path}",
         )
     if info.st_mode & 0o077:
         raise StorePermissionError(

@@ -148,8 +148,11 @@ def test_foreign_owner(store: Store, project: Path) -> None:
     """A store of another user is refused, also for root."""
     need_root()
     os.chown(store.path, 12345, -1)
-    with pytest.raises(StorePermissionError, match="belongs to uid 12345, you are uid 0"):
+    with pytest.raises(StorePermissionError, match="belongs to uid 12345, you are uid 0") as raised:
         Store.open(project)
+    assert raised.value.hint == (
+        f"run secretkit as uid 12345; if it is to be yours: chown -R 0 {store.path}"
+    )
 
 
 def test_network_filesystems(store: Store, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
