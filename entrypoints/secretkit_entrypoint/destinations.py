@@ -25,6 +25,10 @@ ENDING = (
 
 MEMORY = (b"tmpfs", b"ramfs")
 GIVE = "only root, with the capability CHOWN, can give it to owner %d:%d"
+UNMAPPED = (
+    "owner %d:%d is not among the ids of this user namespace (/proc/self/uid_map, gid_map; under "
+    "`secretkit dev run` yours alone are): take one that is, or leave the owner out"
+)
 MOUNTED = "it is itself a mount, which cannot be replaced: mount its folder instead"
 REFUSED = (b"/proc", b"/sys", b"/dev")
 PERMITTED = b"/dev/shm"
@@ -138,7 +142,10 @@ class Destination:
         except PermissionError:
             raise self._problem(GIVE % self.owner) from None
         except OSError as error:
-            raise self._problem(error.strerror) from None
+            from errno import EINVAL
+
+            unmapped = error.errno == EINVAL and self.owner is not None
+            raise self._problem(UNMAPPED % self.owner if unmapped else error.strerror) from None
         finally:
             posix.close(descriptor)
 

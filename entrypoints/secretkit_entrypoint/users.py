@@ -12,6 +12,8 @@ from .mount import exists, read_path
 
 USERS = b"/etc/passwd"
 GROUPS = b"/etc/group"
+HIDDEN = 65534  # /proc/sys/kernel/overflowgid, which nobody changes
+SETGROUPS = b"/proc/self/setgroups"
 LARGEST = (1 << 32) - 2  # (uid_t)-1 means "leave as it is" to chown(2) and setresuid(2)
 
 
@@ -46,8 +48,23 @@ def possible(user):
 
 
 def has_groups(user):
-    """Whether this process has the groups of that User (its gid counts as one of them)."""
-    return {user.gid, *posix.getgroups()} == {user.gid, *user.groups}
+    """Whether this process has the groups of that User (its gid counts as one of them).
+
+    In a user namespace that lacks them they show as HIDDEN, each once. Where nobody can change
+    them either (setgroups "deny", user_namespaces(7)) as many as there should be are taken for the
+    right ones: what a user has without privileges, that user may keep.
+    """
+    held, wanted = posix.getgroups(), {user.gid, *user.groups}
+    if {user.gid, *held} == wanted:
+        return True
+    shown = {group for group in held if group != HIDDEN}
+    return (
+        posix.geteuid() != 0
+        and shown <= wanted
+        and held.count(HIDDEN) == len(wanted - shown - {user.gid})
+        and exists(SETGROUPS)
+        and read_path(SETGROUPS, "users").strip() == b"deny"
+    )
 
 
 def lookup(text, origin):

@@ -225,3 +225,40 @@ readlink /proc/$1/exe; kill $1 && echo killed
         *("65534", "65534", str(UID), f"{GID} 65534"),
         *("entered", "killed"),
     ], done.stderr
+
+
+def test_owners_and_groups_of_entrypoint(user: Program) -> None:
+    """In a user namespace the groups of the user do not show: `user` of [entrypoint] may be oneself
+    all the same, if as many are hidden as there should be. An owner that the namespace does not
+    have is said to be none of its.
+    """
+    need_root()
+    user.create("db")
+    prepare = (
+        f"for file in passwd group; do cp /etc/$file {user.folder}; done\n"
+        f"echo me:x:{UID}:{GID}::/:/bin/sh >> {user.folder}/passwd\n"
+        f"printf 'own:x:{GID}:\\nother:x:{GROUP}:me\\n' >> {user.folder}/group\n"
+        f"for file in passwd group; do mount --bind {user.folder}/$file /etc/$file; done"
+    )
+    program = replace(user, before=with_view(prepare))
+
+    def start(entrypoint: str) -> tuple[int, str, str]:
+        program.write("secretkit.toml", f"[entrypoint]\n{entrypoint}\n")
+        done = program(
+            "dev", "run", "--shim", "--", "sh", "-c", "id -u; grep ^Groups /proc/$$/status"
+        )
+        return done.code, done.text, done.err
+
+    assert start('user = "me"') == (0, f"{UID}\nGroups:\t65534 \n", "")
+    code, _, said = start('user = "me:own"')
+    assert (code, "only root can change the supplementary groups" in said) == (125, True)
+    program.write("x.ini", "p = <<db>>\n")
+    target = Path(user.environ["XDG_RUNTIME_DIR"]) / "x.ini"
+    for owner_, ids in (("me:other", f"{UID}:{GROUP}"), ("root", "0:0")):
+        code, _, said = start(
+            f'render = [{{ source = "x.ini", destination = "{target}", owner = "{owner_}" }}]'
+        )
+        assert (code, f"owner {ids} is not among the ids of this user namespace" in said) == (
+            125,
+            True,
+        ), said
