@@ -228,6 +228,7 @@ def _prepared(
 
     found = mount.find_overrides(settings.overrides)
     warn_of_overrides(app, found)
+    found.check()
     overridden = set(found.files)
     declared = {name for one in app.project.secrets.values() for name in one.makes}
     if settings.mock or not (app.folder / STORE_FOLDER).exists():

@@ -30,8 +30,8 @@ def status(app: App) -> None:
     """Show the dev folders: where each file is from, its version, and what is to be written anew.
 
     States: same; behind (there is another version, or the override has changed); changed (not what
-    was written); missing; removed (nothing has it any more); foreign (not written by secretkit).
-    `dev up` repairs all but the last.
+    was written); missing; removed (nothing has it any more); foreign (not written by secretkit);
+    unusable (an override that cannot be read, or is empty). `dev up` repairs all but the last two.
     """
     from .. import mount
     from ..project import STORE_FOLDER

@@ -37,6 +37,8 @@ def overrides(app: App) -> None:
         current = {one.name: one.current for one in store.list()} if store else {}
     found = mount.find_overrides(folder)
     warn_of_overrides(app, found)
+    for one in found.complaints:
+        app.out.warn(f"an override that cannot be used hides the store's value, {one}")
     if app.out.json:
         rows = [
             {"name": name, "size": one.size, "wins_over": current.get(name)}
@@ -46,7 +48,7 @@ def overrides(app: App) -> None:
         return
     if made:
         app.out.say(f"made {folder}, where a file called as a secret is wins over the store")
-    elif not found.files:
+    elif not found.files and not found.complaints:
         app.out.say(f"no override in {folder}")
     if found.files:
         app.out.table(

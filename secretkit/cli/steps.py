@@ -83,7 +83,16 @@ def _tell_of(app: App, folder: DevFolder, names: Collection[str]) -> None:
 
 
 def warn_of_foreign(app: App, folder: DevFolder, store: Store | None) -> None:
-    """Say which secrets are not in the folder, because something of the user's is at their name."""
+    """Say which secrets are not in the folder, because something of the user's is at their name,
+    or an override that cannot be used hides them.
+    """
+    from ..mount import find_overrides
+
+    for one in find_overrides(folder.settings.overrides).complaints:
+        app.out.warn(
+            f"{folder.path} keeps what it has, as an override cannot be used, {one};"
+            " mend it, or delete it to have the store's value"
+        )
     names = [one.name for one in folder.states(store) if one.state == "foreign" and one.origin]
     if names:
         app.out.warn(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..model import Secret
 from ..store import Store
 from . import layouts, private, records, sources
 from .records import Entry
@@ -23,7 +24,7 @@ from .sources import Origin, Source
 IGNORE = ".gitignore"
 IGNORE_ALL = b"*\n"
 # What a file is when it is not written anew.
-_LEAVE = ("same", "foreign", "removed")
+_LEAVE = ("same", "foreign", "removed", "unusable")
 
 
 class FileState(NamedTuple):
@@ -33,7 +34,7 @@ class FileState(NamedTuple):
     origin: Origin | None  # of the file; of what is to be there, if there is none of ours
     mounted: int | None  # the store's version in the folder
     current: int | None  # the version that the store says
-    state: str  # "same", "behind", "changed", "missing", "removed" or "foreign"
+    state: str  # "same", "behind", "changed", "missing", "removed", "foreign" or "unusable"
 
 
 class DevFolder(NamedTuple):
@@ -91,8 +92,8 @@ class DevFolder(NamedTuple):
         Without a store nothing comes from it. Raises as `sources.plan` does.
         """
         secrets = {one.name: one for one in store.list()} if store else {}
-        wanted = sources.plan(self.project, secrets, self.settings)
         entries = self._entries()
+        wanted = self._plan(secrets, entries)
         return tuple(
             FileState(
                 name,
@@ -138,8 +139,8 @@ class DevFolder(NamedTuple):
     def _write(self, store: Store | None) -> None:
         layout, mode = self.settings.layout, self.settings.mode
         secrets = {one.name: one for one in store.list()} if store else {}
-        plan = sources.plan(self.project, secrets, self.settings)
         entries = self._entries()
+        plan = self._plan(secrets, entries)
         states = self._states(plan, entries)
         gone = [name for name in entries if name not in plan]
         wanted = {name: plan[name] for name, state in states.items() if state not in _LEAVE}
@@ -152,13 +153,23 @@ class DevFolder(NamedTuple):
         entries |= {name: Entry(source, None) for name, (_, source) in read.items()}
         self._save(entries)
         contents = {name: content for name, (content, _) in read.items()}
-        keep = [name for name, state in states.items() if state == "same"]
+        keep = [
+            name
+            for name, state in states.items()
+            if state == "same" or (state == "unusable" and layouts.stamp(self.place, name, layout))
+        ]
         stamps = layouts.put(self.place, layout, mode, contents, keep)
         for name in gone:
             self._remove(name, entries.pop(name))
         entries |= {name: Entry(read[name][1], stamp) for name, stamp in stamps.items()}
         self._save(entries)
         return layouts.remove_leftovers(self.place)
+
+    def _plan(
+        self, secrets: Mapping[str, Secret], entries: Mapping[str, Entry]
+    ) -> dict[str, Source]:
+        overridden = [name for name, one in entries.items() if one.source.origin == "override"]
+        return sources.plan(self.project, secrets, self.settings, overridden)
 
     def _entries(self) -> dict[str, Entry]:
         return records.read_entries(self.project, self.path)
@@ -177,6 +188,8 @@ class DevFolder(NamedTuple):
     def _state(self, name: str, entry: Entry | None, wanted: Source | None, present: bool) -> str:
         if present and _is_folder(self.place / name):
             return "foreign"
+        if wanted == sources.UNUSABLE:
+            return "unusable"
         if present and entry is None:
             # In memory all is ours, and a record that was lost must not block the secret for ever.
             return "changed" if self.home and wanted else "foreign"

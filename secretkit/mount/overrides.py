@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InvalidNameError
+from ..errors import InvalidNameError, MountError
 from ..naming import VALUE_LENGTH, check_name
 
 # Hidden files, and what editors have beside a file: Emacs and others, Emacs, JetBrains.
@@ -25,45 +25,73 @@ class Override(NamedTuple):
 
 
 class Overrides(NamedTuple):
-    """What a folder of overrides holds."""
+    """What a folder of overrides holds.
+
+    A file that cannot be used hides what the store has, as one that can: else a program that is
+    meant for a local database gets the credentials of another.
+    """
 
     folder: Path | None
-    files: Mapping[str, Override]  # by the name of the secret
-    passed_over: tuple[str, ...]  # what cannot be used: `<path>: <why>`
+    files: Mapping[str, Override] = {}  # by the name of the secret
+    unusable: Mapping[str, str] = {}  # by the name of the secret: why
+    passed_over: tuple[str, ...] = ()  # what no secret can be called: `<path>: <why>`
+    trouble: str | None = None  # why the folder itself cannot be used, whatever is in it
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What cannot be used: `<path>: <why>`."""
+        if self.folder is None:
+            return ()
+        if self.trouble:
+            return (f"{self.folder}: {self.trouble}",)
+        return tuple(f"{self.folder / name}: {why}" for name, why in self.unusable.items())
+
+    def check(self) -> None:
+        """Raises MountError if there is something that cannot be used."""
+        if self.complaints:
+            raise MountError(
+                f"an override cannot be used, {'; '.join(self.complaints)}",
+                hint="mend it, or delete it to have the store's value",
+            )
 
 
 def find(folder: Path | None) -> Overrides:
     """The files in `folder`, which need not exist. Reads no value."""
-    if folder is None or not os.path.lexists(folder):
-        return Overrides(folder, {}, ())
-    if folder.is_symlink() or not folder.is_dir():
-        return Overrides(folder, {}, (f"{folder}: not a folder",))
+    if folder is None:
+        return Overrides(None)
     try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            return Overrides(folder, trouble="not a folder")
         names = sorted(os.listdir(folder))
+        within = folder.resolve(strict=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return Overrides(folder)
     except OSError as error:
-        return Overrides(folder, {}, (f"{folder}: {_reason(error)}",))
-    within = folder.resolve()
+        return Overrides(folder, trouble=_reason(error))
     files: dict[str, Override] = {}
+    unusable: dict[str, str] = {}
     passed_over = []
     for name in names:
         if _LEFTOVER.fullmatch(name):
+            continue
+        try:
+            check_name(name)
+        except InvalidNameError as error:
+            passed_over.append(f"{folder / name}: not a name for a secret: {error.reason}")
             continue
         found = _look(within, name)
         if isinstance(found, Override):
             files[name] = found
         elif found:
-            passed_over.append(f"{folder / name}: {found}")
-    return Overrides(folder, files, tuple(passed_over))
+            unusable[name] = found
+    return Overrides(folder, files, unusable, tuple(passed_over))
 
 
 def _look(folder: Path, name: str) -> Override | str | None:
-    """The override at `name`; or why there is none; None if it has gone."""
+    """The override at `name`; or why it cannot be used; None if it has gone."""
     try:
-        check_name(name)
         path = (folder / name).resolve(strict=True)
         found = path.lstat()
-    except InvalidNameError as error:
-        return f"not a name for a secret: {error.reason}"
     except FileNotFoundError:
         return "a link to nothing" if (folder / name).is_symlink() else None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13

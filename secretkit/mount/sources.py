@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -31,18 +31,33 @@ class Source(NamedTuple):
     mark: str = ""
 
 
-def plan(project: Path, secrets: Mapping[str, Secret], settings: Settings) -> dict[str, Source]:
+# An override that cannot be used: nothing is written in its place.
+UNUSABLE = Source("override")
+
+
+def plan(
+    project: Path,
+    secrets: Mapping[str, Secret],
+    settings: Settings,
+    overridden: Collection[str] | None = None,
+) -> dict[str, Source]:
     """What a dev folder is to hold, by name. `secrets` are those of the store. Reads no value.
 
-    Raises InvalidProjectError, if there is need to know what secretkit.toml declares.
+    `overridden` are the names of the overrides that it holds already: what cannot be used any more
+    is then UNUSABLE, all of them if the folder of overrides cannot be looked at. Without it raises
+    MountError. Raises InvalidProjectError, if there is need to know what secretkit.toml declares.
     """
+    found = overrides.find(settings.overrides)
+    if overridden is None:
+        found.check()
+        overridden = ()
     if settings.mock:
         wanted = dict(_mocks(project, secrets, settings.mock))
     else:
         wanted = {name: Source("store", one.current) for name, one in secrets.items()}
-    for name, override in overrides.find(settings.overrides).files.items():
+    for name, override in found.files.items():
         wanted[name] = Source("override", None, override.mark)
-    return wanted
+    return wanted | dict.fromkeys(overridden if found.trouble else found.unusable, UNUSABLE)
 
 
 def _mocks(
