@@ -11,6 +11,7 @@ import pytest
 from secretkit.errors import InvalidProjectError, ProjectNotFoundError
 from secretkit.project import Declared, entrypoint_json, find_folder, load
 
+INSIDE = 'for example "dev-secrets"'
 FULL = """\
 engine = "local"
 swarm.hosts = ["ssh://ops@manager-1", "tcp://10.0.0.2:2376"]
@@ -269,6 +270,11 @@ def test_not_found(tmp_path: Path) -> None:
             "dev.folder and dev.overrides are the same folder",
             None,
         ),
+        *(
+            (f"[dev]\n{key} = '{text}'", ":2", f"dev.{key} must be inside of the project", INSIDE)
+            for key in ("folder", "overrides")
+            for text in ("../.ssh", "/etc", ".", "..", "a/../..", "a/b/../../../x", "./")
+        ),
         ("[dev]\noverrides = 1", ":2", "dev.overrides must be a text that is not empty", None),
         ("a = \n", ":1:5", "not TOML: invalid value", None),
         ("engine = 'local'\nengine = 'local'", "", "not TOML: cannot overwrite a value", None),
@@ -299,6 +305,18 @@ def test_refused(
         assert reason in message
     assert caught.value.hint == hint
     assert "c4n4ry" not in f"{message} {caught.value.hint}"
+
+
+def test_a_link_on_the_way_out(tmp_path: Path) -> None:
+    """Links on the way are followed, and must not lead out; the last part may be one."""
+    for name, target in (("out", "/etc"), ("circle", "circle"), ("here", "."), ("last", "/etc")):
+        (tmp_path / name).symlink_to(target)
+    for text in ("out/x", "out/../x", "circle/x"):
+        with pytest.raises(InvalidProjectError, match=r":2: dev\.overrides must be inside"):
+            load(write(tmp_path, f"[dev]\noverrides = '{text}'"))
+    for text in ("here/x", "last"):
+        project = load(write(tmp_path, f"[dev]\nfolder = '{text}'"))
+        assert project.dev_folder == tmp_path / text
 
 
 def test_nested_too_deeply(tmp_path: Path) -> None:

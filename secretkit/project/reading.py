@@ -92,8 +92,8 @@ class Reader:
         entrypoint = self.entrypoint(self.table((), table, "entrypoint"))
         dev = self.table((), table, "dev")
         self.known(("dev",), dev, ("folder", "overrides", "layout"))
-        place = self.typed(("dev", "folder"), dev.get("folder", DEV_FOLDER), _TEXT)
-        overrides = self.typed(("dev", "overrides"), dev.get("overrides", DEV_OVERRIDES), _TEXT)
+        place = self.inside(folder, ("dev", "folder"), dev.get("folder", DEV_FOLDER))
+        overrides = self.inside(folder, ("dev", "overrides"), dev.get("overrides", DEV_OVERRIDES))
         if os.path.normpath(folder / overrides) == os.path.normpath(folder / place):
             self.refuse(("dev",), "dev.folder and dev.overrides are the same folder")
         layout = dev.get("layout", LAYOUTS[0])
@@ -212,6 +212,24 @@ class Reader:
         if kind == _TEXT:
             self.without_null(at, value)
         return value
+
+    def inside(self, project: Path, at: tuple[str, ...], value: Any) -> str:
+        """The path of a folder in `project`. Another's secretkit.toml must not name `~/.ssh`.
+
+        Links on the way are followed; the last part may be one, as a dev folder in memory is.
+        """
+        text: str = self.typed(at, value, _TEXT)
+        path = project / text
+        try:
+            place = path.resolve() if path.name == ".." else path.parent.resolve() / path.name
+            within = project.resolve() in place.parents
+        except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+            within = False
+        if not within:
+            self.refuse(
+                at, f"{'.'.join(at)} must be inside of the project", 'for example "dev-secrets"'
+            )
+        return text
 
     def without_null(self, at: tuple[str, ...], text: str) -> None:
         if "\0" in text:
