@@ -199,7 +199,8 @@ class _Follower:
                         seen, tried = now, monotonic()
                         self._refresh()
                         self._nudge()
-                woken = alarm.wait(interval)
+                woken = self._sources() != sources  # secretkit.toml names others now
+                woken = woken or alarm.wait(interval)
 
     def configure(self) -> None:
         """Writes [entrypoint] for the shim, if it says something else."""
@@ -279,6 +280,11 @@ class _Follower:
             wrong = error  # what it said before still counts
         project = self._app.project
         settings = settings._replace(overrides=project.dev_overrides)
+        if self._path == before.dev_folder != project.dev_folder:
+            self._app.out.warn(
+                f"[dev] folder is {project.dev_folder} now, and {self._path} is followed:"
+                " start dev watch again"
+            )
         if project.dev_layout != before.dev_layout:
             settings = settings._replace(layout=project.dev_layout)
         self.configure()

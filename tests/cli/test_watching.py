@@ -94,6 +94,19 @@ def test_secretkit_toml_is_followed(project: Program) -> None:
         run.until_started("one", "mine", "one", "two")
 
 
+def test_other_folders_in_secretkit_toml(project: Program) -> None:
+    """Files of overrides that are named now are seen at once; the dev folder stays the same."""
+    with dev_watched(project) as run:
+        run.until_started("one")
+        (project.folder / "elsewhere").mkdir()
+        project.write("secretkit.toml", f'[dev]\noverrides = "elsewhere"\nfolder = "f"\n{TABLE}')
+        run.until_said("start dev watch again")
+        time.sleep(0.5)  # no look by chance
+        (project.folder / "elsewhere" / "x").write_bytes(b"mine")
+        run.until_started("one", "mine")
+        assert not os.path.lexists(project.folder / "f")
+
+
 def test_a_broken_template_keeps_the_last_good_state(project: Program) -> None:
     """It is said where it is broken; what changes meanwhile is there when it is mended."""
     command = with_template(project)
