@@ -20,16 +20,32 @@ def test_a_template_with_a_mock_is_refused(ground: Ground, kind: str, tmp_path: 
     ground.cli.write("app.conf", f"user: app\npassword: {value}\n")
     words = ("--from-project", "--render", "app.conf:/app/app.conf")
     ground.cli.write("secretkit.toml", "")
+    refused(ground, ground.engine.image, words, "template app.conf", value, tmp_path / "out")
+
+
+def test_one_that_stands_in_the_image_is_refused(ground: Ground, tmp_path: Path) -> None:
+    """As one of the project: what an image has in it goes further when it is baked."""
+    value = next(iter(mock_for("db", "password", Mock("plain", 0)).values())).decode()
+    image = ground.image("COPY app.conf /app/app.conf", **{"app.conf": f"password: {value}\n"})
+    words = ("--render", "/app/app.conf:/app/app.conf")
+    what = "template /app/app.conf of the image"
+    refused(ground, image, words, what, value, tmp_path / "out")
+
+
+def refused(
+    ground: Ground, image: str, words: tuple[str, ...], what: str, value: str, out: Path
+) -> None:
+    """Nothing is built or written, and nothing of the value is said."""
     before = ground.engine.docker("image", "ls", "--all", "--quiet")
-    name, out = ground.name(), tmp_path / "out"
+    name = ground.name()
     for end in (("-t", name), ("--dockerfile", str(out))):
-        done = ground.bake(ground.engine.image, *words, *end, code=2)
+        done = ground.bake(image, *words, *end, code=2)
         assert done.lines[-2:] == [
-            "secretkit: error: a mock stays on this machine, template app.conf",
+            f"secretkit: error: a mock stays on this machine, {what}",
             "hint: name the secret there instead: <<db-password>>",
         ]
         assert value[:40] not in done.err + done.text
-    done = ground.bake(ground.engine.image, *words, "--check", code=1)
-    assert "a mock stays on this machine, template app.conf" in done.text + done.err
+    done = ground.bake(image, *words, "--check", code=1)
+    assert f"a mock stays on this machine, {what}" in done.text + done.err
     assert ground.engine.docker("image", "ls", "--all", "--quiet") == before
     assert not out.exists()

@@ -30,6 +30,8 @@ from .recipe import LARGEST, Recipe
 if TYPE_CHECKING:
     from secretkit.engines.images import Images
 
+NAME_IT = "name the secret there instead: <<db-password>>"  # of a template with a mock in it
+
 
 def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     """The templates of a recipe, files in `folder`, by their names.
@@ -62,9 +64,7 @@ def read_templates(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
             found[name] = file.read(LARGEST + 1)
         if len(found[name]) > LARGEST:
             raise UsageError(f"the template {name} is larger than 1 MiB")
-        mocks.refuse(
-            f"template {name}", found[name], hint="name the secret there instead: <<db-password>>"
-        )
+        mocks.refuse(f"template {name}", found[name], NAME_IT)
     return found
 
 

@@ -6,6 +6,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secretkit import mocks
 from secretkit.errors import ConflictError, SecretkitError
 
 from ..lint.script import is_script
@@ -55,6 +56,7 @@ def look(
                 if found.python is None:
                     raise image_facts.missing_python(image, found, remedy)
                 recipe = decide(image, found.python, wish, files.stat)
+                _refuse_mocks(wish, files)
                 templates = context.read_templates(folder, recipe.templates)
                 closed = trying.check(
                     images, files, recipe, templates, tmpfs=wish.tmpfs, with_jinja2=with_jinja2
@@ -66,6 +68,14 @@ def look(
         templates,
         closed,
     )
+
+
+def _refuse_mocks(wish: Wish, files: Files) -> None:
+    """Raises MockError for a template that stands in the image and has a mock in it."""
+    for entry in options.entries(wish.options, wish.table):
+        if entry.source and entry.source.startswith("/"):
+            content = files.read(posixpath.normpath(entry.source)) or b""
+            mocks.refuse(f"template {entry.source} of the image", content, context.NAME_IT)
 
 
 def _scripts(image: Image, files: Files) -> dict[str, str]:
