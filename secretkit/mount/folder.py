@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,6 +129,11 @@ class DevFolder(NamedTuple):
     def write(self, store: Store | None) -> None:
         """Bring the files to what they are to be; one transaction for all of the store's values."""
         sources.settled(lambda: self._write(store))
+
+    def remove_home(self) -> None:
+        """Remove the private folder in memory, if there is one that can be trusted."""
+        if self.home and private.is_private(self.home) and private.in_memory(self.home):
+            shutil.rmtree(self.home)
 
     def wipe_files(self) -> None:
         """Remove what secretkit wrote."""

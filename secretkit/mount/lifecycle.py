@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 from pathlib import Path
 
 from ..errors import ConflictError, MountError, SecretkitError
 from ..store import Store
-from . import private, records, sources
+from . import moving, private, records, sources
 from .folder import IGNORE, IGNORE_ALL, DevFolder
 from .records import Pointer
 from .settings import Settings
@@ -17,6 +17,11 @@ from .sources import Source
 
 def folders(project: Path) -> tuple[DevFolder, ...]:
     """The dev folders of a project, by path, up or gone."""
+    moving.settle(project)
+    return _folders(project)
+
+
+def _folders(project: Path) -> tuple[DevFolder, ...]:
     if not records.exist(project):
         return ()
     found = [DevFolder(project, *pointer) for pointer in records.pointers(project)]
@@ -25,6 +30,7 @@ def folders(project: Path) -> tuple[DevFolder, ...]:
 
 def locate(project: Path, path: Path) -> DevFolder | None:
     """The dev folder at `path`, if it is one of this project."""
+    moving.settle(project)
     if not records.exist(project):
         return None
     return _find(project, _absolute(path))
@@ -69,9 +75,10 @@ def up(
     """
     settings = settings or Settings()
     path = _absolute(path)
+    moving.settle(project)
     with records.alone(project):
         before = _find(project, path)
-        _check_free(path, before)
+        _check_free(project, path, before)
         if before and before.on_disk != settings.on_disk:
             if strays := before.strays():
                 raise ConflictError(
@@ -81,10 +88,10 @@ def up(
                     " --on-disk",
                 )
             _wipe(before)
-            _check_free(path, None)
+            _check_free(project, path, None)
         home = None if settings.on_disk else private.base() / records.key(project, path)
         if before and before.home and before.home != home:
-            _remove_home(before.home)
+            before.remove_home()
         folder = DevFolder(project, path, home, settings)
         records.write_pointer(project, Pointer(path, home, settings))
         if home:
@@ -102,7 +109,7 @@ def up(
     return folder
 
 
-def _check_free(path: Path, before: DevFolder | None) -> None:
+def _check_free(project: Path, path: Path, before: DevFolder | None) -> None:
     if not path.parent.is_dir():
         raise MountError(
             f"no such folder, {path.parent}", hint=f"make it first: mkdir -p {path.parent}"
@@ -113,15 +120,29 @@ def _check_free(path: Path, before: DevFolder | None) -> None:
         return
     if before and before.home and path.is_symlink() and path.readlink() == before.place:
         return
-    # Nothing is lost with a link to a dev folder that is gone, such as one that was committed; nor
-    # with an empty folder, which docker makes where a folder to mount is missing.
-    if path.is_symlink() and not path.exists() and records.is_place(path.readlink()):
-        return
+    # Nothing is lost with a link to a dev folder that is gone, such as one that was committed, or
+    # that is another project's, of which this is a copy; nor with an empty folder, which docker
+    # makes where a folder to mount is missing.
+    place = path.readlink() if path.is_symlink() else None
+    if place and records.is_place(place):
+        own = place.parent.name == records.key(project, path)
+        if not (own and path.exists()):
+            return
     if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
         return
+    for copy, original in moving.copies(project):
+        if copy == path:
+            raise _is_copy(copy, original)
     raise ConflictError(
         f"not a dev folder of this project, {path} is there already",
         hint="move it away, or name another folder: secretkit dev up DIR",
+    )
+
+
+def _is_copy(copy: Path, original: Path) -> ConflictError:
+    return ConflictError(
+        f"plaintext, {copy} is a copy of the dev folder {original}",
+        hint=f"delete it: rm -r {shlex.quote(str(copy))}",
     )
 
 
@@ -138,11 +159,12 @@ def refresh(store: Store) -> tuple[DevFolder, ...]:
 
     Returns those. Raises MountError, after trying each, if one cannot be written.
     """
+    moving.settle(store.folder)
     if not records.exist(store.folder):
         return ()
     failed: OSError | SecretkitError | None = None
     with records.alone(store.folder):
-        done = tuple(folder for folder in folders(store.folder) if folder.is_up)
+        done = tuple(folder for folder in _folders(store.folder) if folder.is_up)
         for folder in done:
             try:
                 folder.write(store)
@@ -156,25 +178,32 @@ def refresh(store: Store) -> tuple[DevFolder, ...]:
 def down(project: Path, path: Path | None = None) -> tuple[DevFolder, ...]:
     """Wipe the dev folder `path` (default: all of the project); returns those that were there.
 
-    Calling it again is fine. Raises ConflictError if `path` is there and not ours; files in a
-    folder on disk that secretkit did not write stay, and so does the folder then.
+    Calling it again is fine. With all go those in memory of projects that are gone. Raises
+    ConflictError if `path` is there and not ours, or, after the rest, if one is a copy of another
+    project's; files in a folder on disk that secretkit did not write stay, and so does the folder
+    then.
     """
+    gone = moving.settle(project)
     if path is not None:
         path = _absolute(path)
         if locate(project, path) is None:
-            _check_free(path, None)
-    if not records.exist(project):
-        return ()
-    with records.alone(project):
-        wanted = [one for one in folders(project) if path in (None, one.path)]
-        for folder in wanted:
-            _wipe(folder)
-    return tuple(wanted)
+            _check_free(project, path, None)
+    wanted: list[DevFolder] = []
+    if records.exist(project):
+        with records.alone(project):
+            wanted += [one for one in _folders(project) if path in (None, one.path)]
+            for folder in wanted:
+                _wipe(folder)
+    if path is not None:
+        return tuple(wanted)
+    for copy, original in moving.copies(project):
+        raise _is_copy(copy, original)
+    return (*gone, *wanted)
 
 
 def _wipe(folder: DevFolder) -> None:
     if folder.home:
-        _remove_home(folder.home)
+        folder.remove_home()
         if folder.path.is_symlink() and folder.path.readlink() == folder.place:
             folder.path.unlink()
     elif folder.is_safe:
@@ -183,8 +212,3 @@ def _wipe(folder: DevFolder) -> None:
             (folder.path / IGNORE).unlink(missing_ok=True)
             folder.path.rmdir()
     records.remove(folder.project, folder.path)
-
-
-def _remove_home(home: Path) -> None:
-    if private.is_private(home) and private.in_memory(home):
-        shutil.rmtree(home)

@@ -93,6 +93,21 @@ def pointers(project: Path) -> Iterator[Pointer]:
             yield found
 
 
+def others(project: Path) -> Iterator[tuple[Path, Pointer]]:
+    """Those of all other projects of this user that can be believed, with the project."""
+    own = folder_of(project)
+    for place in own.parent.glob("*/*.json") if private.is_private(own.parent) else ():
+        if place.parent == own or not private.is_private(place.parent):
+            continue
+        try:
+            other = Path(json.loads(place.read_bytes())["project"])
+            found = _read_pointer(other, place)
+        except _UNREADABLE:
+            continue
+        if found:
+            yield other, found
+
+
 def read_pointer(project: Path, path: Path) -> Pointer | None:
     """That of `path`, if it can be believed."""
     return _read_pointer(project, _place(project, path, "json"))
@@ -121,6 +136,7 @@ def write_pointer(project: Path, pointer: Pointer) -> None:
     """Record that there is a dev folder."""
     settings = pointer.settings
     record = {
+        "project": str(project),
         "folder": str(pointer.path),
         "home": str(pointer.home) if pointer.home else None,
         "mode": f"{settings.mode:04o}",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,120 @@ def test_to_memory_with_a_users_file(cli: Program, layout: str, mock: tuple[str,
     (folder / "notes.txt").unlink()
     cli.ok("dev", "up", *mock)
     assert folder.is_symlink()
+
+
+def moved(cli: Program) -> Program:
+    """The program in the project's folder, which has another name now."""
+    target = cli.folder.with_name("elsewhere")
+    cli.folder.rename(target)
+    return replace(cli, folder=target)
+
+
+def recorded(cli: Program) -> list[Path]:
+    return [path for path in Path(cli.environ["HOME"]).rglob("dev/*/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("words", [("down",), ("down", "dev-secrets"), ("status",), ("up",)])
+def test_a_moved_project_leaves_nothing_in_memory(
+    cli: Program, memory: Path, words: tuple[str, ...]
+) -> None:
+    """What a project that is gone had in memory is wiped by the next command, and `up` works."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    before = (memory / "secretkit").iterdir()
+    (home,) = list(before)
+    cli = moved(cli)
+    cli.ok("dev", *words)
+    assert not home.exists()
+    if words == ("up",):
+        assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+        cli.ok("dev", "down")
+    assert not (cli.folder / "dev-secrets").is_symlink()
+    assert recorded(cli) == []
+
+
+def test_what_another_command_wipes(cli: Program, memory: Path) -> None:
+    """A project that was deleted has nothing in memory after a command of another; it says so."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    other = cli.folder.with_name("other")
+    other.mkdir()
+    cli.ok("init", folder=other)
+    assert cli.ok("dev", "down", folder=other).lines == ["secretkit: no dev folder is up"]
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+    shutil.rmtree(cli.folder)
+    assert cli.ok("dev", "down", folder=other).lines == [
+        f"secretkit: wiped {cli.folder}/dev-secrets"
+    ]
+    assert [path for path in memory.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("layout", ["swarm", "kubernetes"])
+def test_a_moved_project_keeps_its_folder_on_disk(cli: Program, layout: str) -> None:
+    """A dev folder on disk moves with its project: it follows a rotation, and `down` wipes it."""
+    cli.create("db")
+    (cli.folder / "dev-secrets.local").mkdir(mode=0o700)
+    (cli.folder / "dev-secrets.local" / "mine").write_bytes(b"o")
+    cli.ok("dev", "up", "--on-disk", "--layout", layout)
+    cli = moved(cli)
+    folder = cli.folder / "dev-secrets"
+    assert cli.ok("rotate", "db", "-", input=b"v2").lines == [f"secretkit: refreshed {folder}"]
+    assert (folder / "db").read_bytes() == b"v2"
+    (status,) = cli.ok("dev", "status", "--json").json
+    assert (status["folder"], status["layout"]) == (str(folder), layout)
+    assert {one["name"]: (one["from"], one["state"]) for one in status["secrets"]} == {
+        "db": ("store", "same"),
+        "mine": ("override", "same"),
+    }
+    assert cli.ok("dev", "down").lines == [f"secretkit: wiped {folder}"]
+    assert not folder.exists()
+    assert recorded(cli) == []
+
+
+def test_a_copy_of_a_project_with_a_folder_on_disk(cli: Program) -> None:
+    """The copy's plaintext is nobody's: `up` and `down` say what it is, and touch neither."""
+    cli.create("db")
+    cli.ok("dev", "up", "--on-disk")
+    copy = cli.folder.with_name("a copy")
+    subprocess.run(["cp", "-a", cli.folder, copy], check=True)
+    for words in (("up",), ("up", "--on-disk"), ("down",), ("down", "dev-secrets")):
+        done = cli("dev", *words, folder=copy)
+        assert done.code == 4
+        assert done.lines == [
+            f"secretkit: error: plaintext, {copy}/dev-secrets is a copy of the dev folder"
+            f" {cli.folder}/dev-secrets",
+            f"hint: delete it: rm -r '{copy}/dev-secrets'",
+        ]
+    shutil.rmtree(cli.folder)
+    assert cli("dev", "down", folder=copy).code == 4
+    assert (copy / "dev-secrets" / "db").read_bytes() == b"v1"
+    shutil.rmtree(copy / "dev-secrets")
+    assert cli.ok("dev", "down", folder=copy).lines == ["secretkit: no dev folder is up"]
+    cli.ok("dev", "up", folder=copy)
+
+
+def test_a_copy_of_a_project_with_a_folder_in_memory(cli: Program) -> None:
+    """The copy's link leads to the original's folder: `up` gives it one of its own."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    copy = cli.folder.with_name("copy")
+    subprocess.run(["cp", "-a", cli.folder, copy], check=True)
+    cli.ok("dev", "down", "dev-secrets", folder=copy)
+    cli.ok("dev", "up", folder=copy)
+    assert os.readlink(copy / "dev-secrets") != os.readlink(cli.folder / "dev-secrets")
+    cli.ok("rotate", "db", "-", input=b"v2", folder=copy)
+    assert files(copy / "dev-secrets") == {"db": b"v2"}
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+
+
+def test_a_planted_project_wipes_nothing(cli: Program, memory: Path) -> None:
+    """A record that names another project than the one it lies at is not believed."""
+    cli.create("db")
+    cli.ok("dev", "up")
+    (record,) = [path for path in recorded(cli) if path.suffix == ".json"]
+    record.write_text(record.read_text().replace(str(cli.folder), "/nowhere"))
+    other = cli.folder.with_name("other")
+    other.mkdir()
+    cli.ok("init", folder=other)
+    cli.ok("dev", "down", folder=other)
+    assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
