@@ -56,15 +56,15 @@ def run(app: App, arguments: list[str]) -> None:
 
     This process becomes COMMAND, with its exit status and signals. The values are in a private
     folder in memory until COMMAND starts. Unless [entrypoint] or an option says otherwise, every
-    secret becomes a variable. Everything after `run` is for secretkit-entrypoint, the
-    shim (--env, --env-all, --render, --user and so on); --project and the like go before `run`.
+    secret becomes a variable. Everything after `run` is for the shim (--env, --env-all, --render,
+    --user and so on); --project and the like go before `run`.
     """
     if not arguments:
         raise UsageError("no command to run", hint="secretkit run -- COMMAND")
     if watches(arguments) or os.environ.get("SECRETKIT_WATCH") in ("1", "true"):
         raise UsageError(
             "run cannot watch: its folder is gone when COMMAND starts",
-            hint="secretkit dev up DIR, and secretkit-entrypoint --secrets-dir DIR --watch",
+            hint="secretkit dev watch -- COMMAND",
         )
     from ..delivery.shim import command
     from ..project import entrypoint_json

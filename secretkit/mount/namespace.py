@@ -221,8 +221,8 @@ _SETTINGS = (
 def _refused(error: OSError) -> NamespaceError:
     return NamespaceError(
         f"no namespaces to be had: {_reason(error)}",
-        hint="without them: `secretkit dev up`, then SECRETKIT_SECRETS_DIR=dev-secrets"
-        " secretkit-entrypoint -- COMMAND; or `secretkit run -- COMMAND`",
+        hint="without them: `secretkit run -- COMMAND` or `secretkit dev watch -- COMMAND`, with"
+        " [entrypoint]; or `secretkit dev up`, and COMMAND reads dev-secrets",
     )
 
 

@@ -277,7 +277,7 @@ def test_run_refuses_to_watch(cli: Program) -> None:
     for words in (("--watch", "true"), ("--env", "X=db", "--strict", "--watch", "--", "true")):
         done = cli("run", *words)
         assert (done.code, done.out) == (2, b"")
-        assert "run cannot watch" in done.err and "secretkit dev up" in done.err
+        assert "run cannot watch" in done.err and "secretkit dev watch --" in done.err
     assert "run cannot watch" in cli("run", "true", SECRETKIT_WATCH="1").err
     for words in (
         ("echo", "--watch"),
