@@ -11,9 +11,10 @@ are loaded when they are used: importing secretkit loads neither SQLite nor cryp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # true for type checkers; `typing` takes longer to load than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import SecretkitError as SecretkitError
     from .generators import generate as generate
     from .model import AuditEntry as AuditEntry

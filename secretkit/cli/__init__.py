@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import sys
-from typing import NoReturn
-
-# A short run makes little garbage, and collecting while modules load costs a twentieth of it.
-gc.disable()
-
-try:
-    import click
-
-    from ..errors import SecretkitError
-    from . import output
-    from .command import App, Group, usage_message
-    from .exits import FAILED, USAGE, code_of
-except KeyboardInterrupt:  # most of a short run is spent here
-    os.write(2, b"secretkit: error: interrupted\n")
-    os._exit(1)
 
 # name: (module, what `secretkit --help` says). A module is imported when its command is used.
 COMMANDS = {
@@ -55,13 +38,66 @@ COMMANDS = {
     "help": ("help:show_help", "Show the help of a command, or the exit codes."),
 }
 
-root = Group(
-    "secretkit",
-    table=COMMANDS,
-    help="Versioned secrets for containers.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-click.version_option(package_name="secretkit", message="%(prog)s %(version)s")(root)
+
+def from_outside(error: BaseException | None) -> str | None:
+    """What ended the program and is no defect of it, or None: Ctrl-C or too little memory.
+
+    Anything may have been made of it on its way, as RuntimeError in a class that is being made.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return "interrupted"
+        if isinstance(error, MemoryError) or (isinstance(error, ImportError) and _unmapped(error)):
+            return "not enough memory"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _unmapped(error: ImportError) -> bool:
+    """Whether the loader (glibc, musl) found no room for a library."""
+    text = str(error).lower()
+    if not any(one in text for one in ("failed to map", "cannot allocate", "out of memory")):
+        return False
+    try:  # the same words are used for a file system where nothing may be executed
+        return not os.statvfs(error.path or "/").f_flag & os.ST_NOEXEC
+    except OSError:
+        return True
+
+
+def _end(error: BaseException) -> NoReturn:
+    """End the program from where the rest of it cannot be used; raises a defect."""
+    reason = from_outside(error)
+    if reason is None:
+        raise error
+    os.write(2, f"secretkit: error: {reason}\n".encode())
+    os._exit(1)
+
+
+try:  # most of a short run is spent here
+    import gc
+
+    # A short run makes little garbage, and collecting while modules load costs a twentieth of it.
+    gc.disable()
+
+    import contextlib
+    from typing import NoReturn
+
+    import click
+
+    from ..errors import SecretkitError
+    from . import output
+    from .command import App, Group, usage_message
+    from .exits import FAILED, USAGE, code_of
+
+    root = Group(
+        "secretkit",
+        table=COMMANDS,
+        help="Versioned secrets for containers.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    click.version_option(package_name="secretkit", message="%(prog)s %(version)s")(root)
+except BaseException as error:
+    _end(error)
 
 
 def main() -> NoReturn:
@@ -70,7 +106,10 @@ def main() -> NoReturn:
     Without Python's own farewell, which takes a fifth of a short run: it frees, module by module,
     what the kernel frees at once. `run` has closed and flushed all that is to be kept.
     """
-    os._exit(run(sys.argv[1:]))
+    try:
+        os._exit(run(sys.argv[1:]))
+    except BaseException as error:  # Ctrl-C while `run` begins or ends
+        _end(error)
 
 
 def run(arguments: list[str]) -> int:
@@ -124,8 +163,9 @@ def _failed(app: App, error: BaseException) -> int:
     if isinstance(error, SecretkitError):
         app.out.error(str(error), error.hint)
         return code_of(error)
-    if isinstance(error, click.Abort | KeyboardInterrupt | EOFError):
-        app.out.error("interrupted")
+    reason = "interrupted" if isinstance(error, click.Abort | EOFError) else from_outside(error)
+    if reason:
+        app.out.error(reason)
         return FAILED
     if isinstance(error, OSError) and error.strerror:
         where = f", {error.filename}" if error.filename else ""

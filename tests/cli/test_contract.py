@@ -403,6 +403,67 @@ def test_interrupted_while_it_loads(bare: Program) -> None:
     assert (done.returncode, done.stderr) == (1, "secretkit: error: interrupted\n")
 
 
+INTERRUPTED = """
+import sys
+class Interrupts:
+    def __set_name__(self, owner, name): raise KeyboardInterrupt
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == '{}': type('Made', (), {{'it': Interrupts()}})
+sys.meta_path.insert(0, Interrupted())
+from secretkit.cli import main
+sys.argv = ['secretkit', 'ls']
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "secretkit.cli.command", "secretkit.cli.listing"])
+def test_interrupted_while_a_class_is_made(module: str, cli: Program) -> None:
+    """What Python makes of Ctrl-C there (before 3.12 RuntimeError) is no defect."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(module)],
+        cwd=cli.folder,
+        env=cli.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "secretkit: error: interrupted\n")
+
+
+def test_nothing_slow_goes_before_the_program(cli: Program) -> None:
+    """Ctrl-C is one line from `secretkit.cli` on; what is loaded before it is next to nothing."""
+    code = "import secretkit, sys; print('typing' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-Sc", code],
+        env=cli.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_too_little_memory(cli: Program) -> None:
+    """However little there is (RLIMIT_AS), it is said, and is no defect."""
+    said = set()
+    for size in range(16, 128, 3):
+        done = subprocess.run(
+            ["prlimit", f"--as={size << 20}", EXECUTABLE, "ls"],
+            cwd=cli.folder,
+            env=cli.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "defect" not in done.stderr, size
+        said.add(done.stderr)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0
+    assert "secretkit: error: not enough memory\n" in said
+
+
 def test_a_home_inside_the_project(bare: Program) -> None:
     """No key goes into the project, nor to a place that depends on the current folder."""
     environ = {"HOME": str(bare.folder), "XDG_CONFIG_HOME": ""}
