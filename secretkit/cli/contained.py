@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -43,18 +44,19 @@ def run(app: App, /, at: str, shim: bool, command: tuple[str, ...], **options: A
         raise UsageError("--at names no folder")
     if not command:
         raise UsageError("no command to run", hint="secretkit dev run -- COMMAND")
+    place = _absolute(at)
     settings = settings_of(app, **options)
     environ = own_environment()
     if not shim and (code := _startable(app, command[0])):
         return code
     words = list(command)
     if shim:
-        words = _shimmed(app, at, words, environ)
+        words = _shimmed(app, place, words, environ)
     files = contents(app, settings)
     from ..mount import namespace
     from .hardening import allow_cores
 
-    namespace.enter(files, at=Path(at), layout=settings.layout, mode=settings.mode)
+    namespace.enter(files, at=place, layout=settings.layout, mode=settings.mode)
     allow_cores()
     # Python ignores these two, and execve(2) keeps what is ignored.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -84,7 +86,10 @@ def own_environment() -> dict[str, str]:
 
 def _startable(app: App, command: str) -> int:
     """0, or the exit code of a COMMAND that cannot be started, said before anything is read."""
-    if shutil.which(command):
+    if path := shutil.which(command):
+        if reason := _wrong_first_line(path):
+            app.out.error(f"cannot execute {command}, its first line {reason}")
+            return _NOT_EXECUTABLE
         return 0
     if os.path.dirname(command) and os.path.lexists(command):
         app.out.error(f"cannot execute {command}", "it must be a file, with chmod +x")
@@ -93,7 +98,30 @@ def _startable(app: App, command: str) -> int:
     return _NOT_FOUND
 
 
-def _shimmed(app: App, at: str, command: list[str], environ: dict[str, str]) -> list[str]:
+def _wrong_first_line(path: str) -> str | None:
+    """What is wrong with the interpreter that a script names, as execve(2) reads it."""
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:
+        line = file.read(256).partition(b"\n")[0]
+        words = line.removeprefix(b"#!").replace(b"\t", b" ").split(b" ")
+        interpreter = next(filter(None, words), b"")
+        if not line.startswith(b"#!") or not interpreter or os.path.exists(interpreter):
+            return None
+        if interpreter.endswith(b"\r"):
+            return "ends as in Windows (CR LF), which no kernel reads"
+        return f"names {os.fsdecode(interpreter)}, which does not exist"
+    return None
+
+
+def _absolute(at: str) -> Path:
+    try:
+        return Path(os.path.abspath(at))
+    except OSError:
+        raise UsageError(
+            f"--at {at} is relative, and the current folder is gone", hint="cd to one that is there"
+        ) from None
+
+
+def _shimmed(app: App, at: Path, command: list[str], environ: dict[str, str]) -> list[str]:
     """The shim in front of COMMAND; its config file is one that has no name.
 
     An option of the user's in the environment goes before what is in the file.
@@ -105,4 +133,4 @@ def _shimmed(app: App, at: str, command: list[str], environ: dict[str, str]) -> 
     os.write(fd, entrypoint_json(app.project, absolute=True))
     environ.setdefault("SECRETKIT_CONFIG", f"/proc/self/fd/{fd}")
     environ.setdefault("SECRETKIT_WATCH", "0")  # the files stay as they are
-    return [*shim(), "--secrets-dir", os.path.abspath(at), "--", *command]
+    return [*shim(), "--secrets-dir", str(at), "--", *command]

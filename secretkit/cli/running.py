@@ -126,5 +126,9 @@ def current_values(app: App) -> Iterator[Path]:
 def write_private(path: Path, content: bytes) -> None:
     """A new file that only we can read."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        error.filename = str(path)  # write(2) knows none
+        raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -54,14 +55,18 @@ def enter(
     _unshare()
     # Mounts and unmounts of the machine are still seen here, and none of ours there.
     _mount("none", Path("/"), None, _REC | _SLAVE)
+    missing = not _is_there(at)
     try:
-        if not _is_there(at):
+        if missing:
             _cover(at)
         _mount("tmpfs", at, "tmpfs", 0, "mode=0755")
         write_layout(at, files, mode, layout)
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise MountError(f"cannot make a folder in memory, {at}: {reason}") from None
+        raise MountError(
+            f"cannot make a folder in memory, {at}: {reason}",
+            hint=f"make it first: sudo mkdir -p {shlex.quote(str(at))}" if missing else None,
+        ) from None
     # No other flags: so is a secret mounted in a task.
     _mount(None, at, None, _REMOUNT | _RDONLY)
     if here:
@@ -83,7 +88,9 @@ def _check(at: Path) -> None:
     if above == Path("/") or (above != _RUN and os.access(above, os.W_OK)):
         if os.path.lexists(at):
             raise MountError(f"cannot cover {at}", hint="name a folder, and neither / nor a link")
-        raise MountError(f"no such folder, {at}", hint=f"make it first: mkdir -p {at}")
+        raise MountError(
+            f"no such folder, {at}", hint=f"make it first: mkdir -p {shlex.quote(str(at))}"
+        )
 
 
 def _is_there(at: Path) -> bool:

@@ -61,6 +61,52 @@ def test_a_script_without_an_interpreter_is_not_started(user: Program) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("#!/no/such -x\n", "names /no/such, which does not exist"),
+        ("#! /bin/sh\r\n", "ends as in Windows (CR LF), which no kernel reads"),
+    ],
+)
+def test_a_script_whose_interpreter_is_not_there(user: Program, line: str, reason: str) -> None:
+    """The first line is named, and not the script, which is there."""
+    path = user.folder / "script"
+    path.write_bytes(line.encode())
+    path.chmod(0o755)
+    done = user("dev", "run", "--", "./script")
+    assert (done.code, done.lines) == (
+        126,
+        [f"secretkit: error: cannot execute ./script, its first line {reason}"],
+    )
+
+
+def test_a_current_folder_that_is_gone(user: Program) -> None:
+    """A place that starts at it is said to be none; another one will do."""
+    user.create("db")
+    (user.folder / "gone").mkdir()
+    script = 'cd gone && rmdir ../gone && exec "$0" dev run "$@"'
+    shell = ["sh", "-c", script, EXECUTABLE]
+
+    def start(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*user.before, *shell, *words],
+            cwd=user.folder,
+            env={**user.environ, "SECRETKIT_PROJECT": str(user.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for words in (["--at", "x"], ["--at", "x", "--shim"]):
+        done = start(*words, "--", "true")
+        (user.folder / "gone").mkdir()
+        assert (done.returncode, done.stderr.splitlines()[0]) == (
+            2,
+            "secretkit: error: --at x is relative, and the current folder is gone",
+        )
+    assert start("--", "cat", f"{HERE}/db").stdout == "v1"
+
+
 def test_on_a_terminal(user: Program) -> None:
     """The command has the terminal: what is typed, and Ctrl-C."""
     user.create("db")
@@ -139,6 +185,8 @@ def test_at_another_place(user: Program) -> None:
     done = user("dev", "run", "--at", "nowhere", "--", "true")
     assert done.code == 1
     assert done.lines[0] == f"secretkit: error: no such folder, {user.folder / 'nowhere'}"
+    done = user("dev", "run", "--at", "my dir", "--", "true")
+    assert done.lines[1] == f"hint: make it first: mkdir -p '{user.folder}/my dir'"
     assert os.listdir(user.folder / "etc") == ["app.conf"]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import EXECUTABLE, Program
+from tests.needs import need_root
 
 PROBE = (
     "import json, os, sys; print(json.dumps({'pid': os.getpid(), 'parent': os.getppid(),"
@@ -145,6 +146,17 @@ def test_without_memory_nothing_is_started(cli: Program) -> None:
     done = cli("run", "--", "echo", "started")
     assert (done.code, done.out) == (1, b"")
     assert done.lines[0].startswith("secretkit: error: not a private folder, ")
+
+
+def test_a_full_memory_is_named(cli: Program, memory: Path) -> None:
+    """The place that is full is said; nothing is started."""
+    need_root()
+    cli.create("db", b"x" * 100_000)
+    script = 'mount -t tmpfs -o mode=700,size=64k tmpfs "$0" && exec "$@"'
+    cli.before = ("unshare", "--mount", "sh", "-c", script, str(memory))
+    done = cli("run", "--", "echo", "started")
+    assert (done.code, done.out) == (1, b"")
+    assert done.lines[0].startswith(f"secretkit: error: no space left on device, {memory}/")
 
 
 def test_render(cli: Program, memory: Path) -> None:

@@ -168,6 +168,19 @@ def test_places_that_are_refused(at: str, message: str) -> None:
     assert (done.returncode, done.stderr[: len(message)]) == (1, message)
 
 
+def test_a_run_that_cannot_be_listed() -> None:
+    """What is in it cannot be bound: the remedy is named, and works."""
+    closed = "mount -t tmpfs -o mode=711 tmpfs /run"
+    done = run(entering("true"), closed)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cannot make a folder in memory, /run/secrets: permission denied"
+        "|make it first: sudo mkdir -p /run/secrets\n",
+    )
+    done = run(entering("cat", "/run/secrets/db"), f"{closed}; mkdir -p /run/secrets")
+    assert done.stdout == "v1", done.stderr
+
+
 # -- where the kernel refuses ----------------------------------------------------------------------
 
 # A seccomp filter as containers have one: unshare(2) fails with EPERM. See seccomp(2).
