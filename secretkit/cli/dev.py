@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -182,6 +183,13 @@ def bring_up(
     from .. import mount
     from . import git
 
+    absolute = os.path.abspath(path)
+    at = Path(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
+    if settings.overrides and at.is_relative_to(os.path.realpath(settings.overrides)):
+        raise UsageError(
+            f"no place for a dev folder, {path} is for overrides",
+            hint="name another folder: secretkit dev up DIR",
+        )
     with _prepared(app, settings, check) as (store, created):
         secrets = tuple(store.list()) if store else ()
         folder = mount.up(app.folder, path, settings, store=store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,20 @@ def test_a_folder_of_overrides_that_is_a_link(cli: Program) -> None:
     assert (done.code, done.lines) == (1, [f"secretkit: error: {trouble}", HINT])
     assert not (cli.folder / "dev-secrets").exists()
     assert cli.ok("dev", "overrides", "--json").json["overrides"] == []
+
+
+def test_their_folder_is_no_dev_folder(cli: Program, overrides: Path) -> None:
+    """Nor has it room for one, however it is named; what lies there stays."""
+    (overrides / "db").write_bytes(b"local")
+    for name in ("dev-secrets.local", f"{overrides}/", "./dev-secrets.local/x", overrides / "a/b"):
+        for words in (["up"], ["up", "--on-disk"], ["watch"]):
+            done = cli("dev", *words, name)
+            assert done.code == 2, (name, words)
+            assert "error: no place for a dev folder" in done.lines[0]
+    shutil.rmtree(overrides)
+    assert cli("dev", "up", "dev-secrets.local").code == 2
+    assert not overrides.exists()
+    assert cli.ok("dev", "status", "--json").json == []
 
 
 def test_dev_watch_says_it_once(cli: Program, overrides: Path, tmp_path: Path) -> None:
