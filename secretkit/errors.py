@@ -119,11 +119,13 @@ class ConfigNotFoundError(SecretNotFoundError):
 
 
 class ProjectNotFoundError(NotFoundError):
-    """Neither this folder nor one above it is a project."""
+    """Neither this folder nor one above it is a project; of one that `named` names, itself only."""
 
-    def __init__(self, path: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: str, *, hint: str | None = None, named: str | None = None) -> None:
+        if named:
+            hint = f"{named} names the project's own folder; `secretkit init` makes a project"
         super().__init__(
-            f"no secretkit project in {path} or above it",
+            f"no secretkit project in {path}" + ("" if named else " or above it"),
             hint=hint or "`secretkit init` makes one here; --project DIR names another",
         )
         self.path = path

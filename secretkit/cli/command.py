@@ -48,9 +48,7 @@ class App:
             return find_folder()
         folder = Path(self.chosen).resolve()
         if not ((folder / FILE).exists() or (folder / STORE_FOLDER).exists()):
-            raise ProjectNotFoundError(
-                str(folder), hint="--project names it; `secretkit init` makes a project"
-            )
+            raise ProjectNotFoundError(str(folder), named="--project")
         return folder
 
     @property
@@ -141,6 +139,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     if parameter.name in ("json", "quiet"):
         setattr(app.out, parameter.name, value)
     elif parameter.name == "project":
+        if not value:
+            raise UsageError("--project names no folder")
         app.chosen = value
     else:
         setattr(app, str(parameter.name), value)

@@ -70,9 +70,7 @@ def find_folder(start: Path | None = None) -> Path:
     if chosen:
         folder = Path(chosen).resolve()
         if not _is_project(folder):
-            raise ProjectNotFoundError(
-                str(folder), hint="SECRETKIT_PROJECT names it; `secretkit init` makes a project"
-            )
+            raise ProjectNotFoundError(str(folder), named="SECRETKIT_PROJECT")
         return folder
     try:
         begin = (start or Path()).resolve()

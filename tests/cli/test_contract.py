@@ -487,6 +487,24 @@ def test_without_a_project(bare: Program) -> None:
     ]
 
 
+def test_a_folder_that_is_named_is_not_looked_above(cli: Program) -> None:
+    """The message says so; a name that is empty is a usage error."""
+    below = cli.folder / "below"
+    below.mkdir()
+    named = "names the project's own folder; `secretkit init` makes a project"
+    for done, by in (
+        (cli("--project", str(below), "ls"), "--project"),
+        (cli("ls", SECRETKIT_PROJECT=str(below)), "SECRETKIT_PROJECT"),
+    ):
+        assert done.code == 3
+        assert done.lines == [
+            f"secretkit: error: no secretkit project in {below}",
+            f"hint: {by} {named}",
+        ]
+    done = cli("ls", "--project", "")
+    assert (done.code, done.lines) == (2, ["secretkit: error: --project names no folder"])
+
+
 def test_shared_options_before_and_after(cli: Program) -> None:
     """--project, --json, --quiet stand before the command or after it."""
     elsewhere = cli.folder.parent
@@ -499,11 +517,7 @@ def test_shared_options_before_and_after(cli: Program) -> None:
         assert cli.ok(*arguments, folder=elsewhere).json == []
     assert cli.ok("key", "--json", "ls", *project, folder=elsewhere).json[0]["number"] == 1
     assert cli.ok("ls", "--json", folder=elsewhere, SECRETKIT_PROJECT=str(cli.folder)).json == []
-    done = cli("ls", "--project", str(elsewhere))
-    assert (done.code, done.lines[1]) == (
-        3,
-        "hint: --project names it; `secretkit init` makes a project",
-    )
+    assert cli("ls", "--project", str(elsewhere)).code == 3
 
 
 def test_found_from_below(cli: Program) -> None:
@@ -635,7 +649,7 @@ def test_control_characters_do_not_reach_the_terminal(cli: Program) -> None:
     done = cli("create", "b", "no\x1b[31m")
     assert "\x1b" not in done.err
     done = cli("--project", "/no\x1b[31m", "ls")
-    assert done.lines[0] == "secretkit: error: no secretkit project in /no\\x1b[31m or above it"
+    assert done.lines[0] == "secretkit: error: no secretkit project in /no\\x1b[31m"
 
 
 def test_version(bare: Program) -> None:
