@@ -156,19 +156,24 @@ class DevFolder(NamedTuple):
             return None
         read = sources.read(wanted, self.settings, store)
         # First the names, so that a file is ours even if we are killed right after writing it.
-        entries |= {name: Entry(source, None) for name, (_, source) in read.items()}
-        self._save(entries)
+        begun = {
+            name: entries.get(name) or Entry(source, None) for name, (_, source) in read.items()
+        }
+        self._save(entries | {name: one._replace(stamp=None) for name, one in begun.items()})
         contents = {name: content for name, (content, _) in read.items()}
         keep = [
             name
             for name, state in states.items()
             if state == "same" or (state == "unusable" and layouts.stamp(self.place, name, layout))
         ]
-        stamps = layouts.put(self.place, layout, mode, contents, keep)
-        for name in gone:
-            self._remove(name, entries.pop(name))
-        entries |= {name: Entry(read[name][1], stamp) for name, stamp in stamps.items()}
-        self._save(entries)
+        stamps: dict[str, layouts.Stamp] = {}
+        try:
+            layouts.put(self.place, layout, mode, contents, keep, written=stamps)
+            for name in gone:
+                self._remove(name, entries.pop(name))
+        finally:  # what is not written lies there as before
+            entries |= {name: Entry(read[name][1], stamp) for name, stamp in stamps.items()}
+            self._save(entries)
         return layouts.remove_leftovers(self.place)
 
     def _plan(

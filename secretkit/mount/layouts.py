@@ -53,20 +53,21 @@ def put(
     mode: int,
     contents: Mapping[str, bytes],
     keep: Collection[str] = (),
-) -> dict[str, Stamp]:
+    *,
+    written: dict[str, Stamp] | None = None,
+) -> None:
     """Write the files, each in one rename, and leave those of `keep` as they are.
 
     Whatever the layout was before: a reader finds each name all the time, with what was there or
-    what is put there. Returns what was written.
+    what is put there. `written` gets what is there to be read, also if that ends in an error.
     """
+    written = {} if written is None else written
     if layout == "swarm":
-        stamps = {
-            name: _stamp(private.write_file(place / name, content, mode))
-            for name, content in contents.items()
-        }
+        for name, content in contents.items():
+            written[name] = _stamp(private.write_file(place / name, content, mode))
         if _current(place):
             (place / _DATA).unlink()
-        return stamps
+        return
     if os.path.lexists(place / _DATA) and not (place / _DATA).is_symlink():
         raise MountError(f"{place / _DATA} is not the kubelet's link", hint="move it away")
     state = place / _state_name()
@@ -83,10 +84,10 @@ def put(
     except BaseException:
         remove_leftovers(place)
         raise
+    written |= stamps
     for name in contents:
         if not _leads_to_data(place / name):
             _link(place / name, f"{_DATA}/{name}")
-    return stamps
 
 
 def write_layout(

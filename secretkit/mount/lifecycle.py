@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from pathlib import Path
@@ -66,9 +67,10 @@ def up(
     """Make the dev folder `path`, or bring it up to date; returns it.
 
     Settings other than before are taken over in place: whoever reads meanwhile finds every file,
-    as it was or as it is to be. Only from memory to disk and back the folder is wiped first. On
-    disk, what a user put there at the name of a secret stays. Without a store nothing comes from
-    it: mocks and overrides are left.
+    as it was or as it is to be. They are recorded once the files are there: after an error the
+    record says what lies there, and nothing is left of a folder that was not there before. Only
+    from memory to disk and back the folder is wiped first. On disk, what a user put there at the
+    name of a secret stays. Without a store nothing comes from it: mocks and overrides are left.
 
     Raises ConflictError if something that is not ours is at `path`, MountError if there is no
     memory file system or a place cannot be trusted.
@@ -89,24 +91,42 @@ def up(
                 )
             _wipe(before)
             _check_free(project, path, None)
+            before = None
         home = None if settings.on_disk else private.base() / records.key(project, path)
-        if before and before.home and before.home != home:
+        if before and before.home != home:
             before.remove_home()
+            before = None
         folder = DevFolder(project, path, home, settings)
-        records.write_pointer(project, Pointer(path, home, settings))
-        if home:
-            private.make_private(home)
-        _make(folder.place)
-        if not home and not os.path.lexists(path / IGNORE):
-            private.write_file(path / IGNORE, IGNORE_ALL, 0o644)
-        folder.write(store)
-        if home and not folder.is_linked:
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()  # empty
-            link = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-            link.symlink_to(folder.place)
-            link.replace(path)
+        pointer = Pointer(path, home, settings)
+        if not before:
+            # First, so that there is nothing that is not recorded.
+            records.write_pointer(project, pointer)
+        try:
+            _fill(folder, store)
+        except BaseException:
+            if not before:
+                with contextlib.suppress(OSError, SecretkitError):
+                    _wipe(folder)
+            raise
+        # Last, so that what is recorded is what lies there.
+        records.write_pointer(project, pointer)
     return folder
+
+
+def _fill(folder: DevFolder, store: Store | None) -> None:
+    path = folder.path
+    if folder.home:
+        private.make_private(folder.home)
+    _make(folder.place)
+    if not folder.home and not os.path.lexists(path / IGNORE):
+        private.write_file(path / IGNORE, IGNORE_ALL, 0o644)
+    folder.write(store)
+    if not folder.is_linked:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()  # empty
+        link = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+        link.symlink_to(folder.place)
+        link.replace(path)
 
 
 def _check_free(project: Path, path: Path, before: DevFolder | None) -> None:

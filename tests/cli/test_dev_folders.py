@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
+from tests.needs import need_root
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -161,3 +164,83 @@ def test_a_planted_project_wipes_nothing(cli: Program, memory: Path) -> None:
     cli.ok("init", folder=other)
     cli.ok("dev", "down", folder=other)
     assert files(cli.folder / "dev-secrets") == {"db": b"v1"}
+
+
+@pytest.fixture
+def small(cli: Program, memory: Path) -> Iterator[Program]:
+    """The program with a memory folder of 64 KiB."""
+    need_root()
+    place = memory / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount")
+    yield replace(cli, environ={**cli.environ, "XDG_RUNTIME_DIR": str(place)})
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def full(small: Program) -> Path:
+    """Fill the memory; returns the file to be removed."""
+    waste = Path(small.environ["XDG_RUNTIME_DIR"]) / "waste"
+    with contextlib.suppress(OSError), waste.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return waste
+
+
+@pytest.mark.parametrize("layout", ["swarm", "kubernetes"])
+def test_settings_count_once_the_files_are_there(small: Program, layout: str) -> None:
+    """Mocks that could not be written are not recorded: a rotation brings the store's value."""
+    small.create("db")
+    small.ok("dev", "up")
+    before = small.ok("dev", "status").text
+    waste = full(small)
+    assert small("dev", "up", "--mock", "--mode", "0400", "--layout", layout).code == 1
+    assert small.ok("dev", "status").text == before
+    waste.unlink()
+    small.ok("rotate", "db", "-", input=b"v2")
+    assert files(small.folder / "dev-secrets") == {"db": b"v2"}
+
+
+def test_half_of_a_change_is_recorded_as_it_lies_there(small: Program) -> None:
+    """Of files that could not all be written, each is said to be what it is."""
+    small.create("a")
+    small.create("b")
+    small.ok("dev", "up")
+    (small.folder / "dev-secrets.local").mkdir(mode=0o700)
+    (small.folder / "dev-secrets.local" / "a").write_bytes(b"mine")
+    (small.folder / "big").write_bytes(b"x" * 200_000)
+    assert small("rotate", "b", "big").code == 1
+    (folder,) = small.ok("dev", "status", "--json").json
+    found = {one["name"]: (one["from"], one["mounted"], one["state"]) for one in folder["secrets"]}
+    assert found == {"a": ("override", None, "same"), "b": ("store", 1, "behind")}
+    assert files(small.folder / "dev-secrets") == {"a": b"mine", "b": b"v1"}
+
+
+def test_a_rotation_that_does_not_reach_the_folder(small: Program) -> None:
+    """The version that is shown as mounted is the one that is."""
+    small.create("db")
+    small.ok("dev", "up")
+    waste = full(small)
+    assert small("rotate", "db", "-", input=b"v2").code == 1
+    (folder,) = small.ok("dev", "status", "--json").json
+    assert folder["secrets"] == [
+        {"name": "db", "from": "store", "mounted": 1, "current": 2, "state": "behind"}
+    ]
+    waste.unlink()
+    small.ok("dev", "up")
+    assert files(small.folder / "dev-secrets") == {"db": b"v2"}
+
+
+@pytest.mark.parametrize("on_disk", [(), ("--on-disk",)])
+def test_a_first_folder_that_fails_leaves_nothing(small: Program, on_disk: tuple[str, ...]) -> None:
+    """Where there was no folder, one that cannot be made leaves no file and no record."""
+    small.create("a")
+    (small.folder / "big").write_bytes(b"x" * 200_000)
+    small.ok("create", "b", "big")
+    project = Path(small.environ["XDG_RUNTIME_DIR"])
+    where = str(project / "here") if on_disk else "dev-secrets"
+    assert small("dev", "up", *on_disk, where).code == 1
+    assert recorded(small) == []
+    assert [path for path in project.rglob("*") if path.is_file()] == []
+    assert not os.path.lexists(small.folder / where)
