@@ -40,14 +40,17 @@ class Command:
 
     `status` is None while it runs, afterwards its exit status, or 128 + n if signal n ended it
     (the shell's rule). `nudged` is whether another process has sent SIGCHLD, to say that something
-    has changed. The first launch() has to follow at once: signals are blocked from now on.
+    has changed. `helper` is the process id of a child that was there before, or None, also when it
+    has ended. The first launch() has to follow at once: signals are blocked from now on.
     """
 
-    def __init__(self, plan):
+    def __init__(self, plan, helper=None):
         self.status = None
         self.nudged = False
+        self.helper = helper
         self.obey(plan)
-        self._asked = False
+        self.for_good = False
+        self._interrupted = float("-inf")
         self._pid = None
         self._own = posix.getpid()
         self._own_group = posix.getpgrp()
@@ -60,11 +63,19 @@ class Command:
         self._stop_signal = plan.stop_signal
         self._stop_timeout = plan.stop_timeout
         self._ending = {_signal.SIGTERM, _signal.SIGINT, plan.stop_signal}
+        self._doubt = max(plan.stop_timeout, plan.grace)
 
     @property
     def asked_to_end(self):
-        """Whether somebody else has sent SIGTERM, SIGINT or the stop signal, ever."""
-        return self._asked or not self._ending.isdisjoint(_signal.sigpending())
+        """Whether somebody else has sent SIGTERM, SIGINT or the stop signal, ever.
+
+        From the terminal they count until COMMAND would have been killed, and until it cannot have
+        died of a change: one that still runs then has another use for Ctrl-C. Others count
+        `for_good`.
+        """
+        if self.for_good or monotonic() - self._interrupted < self._doubt:
+            return True
+        return not self._ending.isdisjoint(_signal.sigpending())
 
     def launch(self, start):
         """Starts the COMMAND of a Start. The one before has ended."""
@@ -126,6 +137,7 @@ class Command:
 
     def stop(self):
         """Ends COMMAND, and with `group` all of its group: the stop signal, in the end SIGKILL."""
+        begun = monotonic()
         self.send(self._stop_signal)
         self.send(_signal.SIGCONT)  # one that is stopped does not end
         self._wait_for_all(self._stop_timeout)
@@ -135,6 +147,8 @@ class Command:
             while self.status is None:
                 self._turn(1)
             self._wait_for_all(self._stop_timeout)
+        if self._interrupted >= begun:
+            self.for_good = True  # nobody knows what COMMAND would have made of it
 
     def _wait_for_all(self, seconds):
         """Waits for the end of COMMAND, and with `group` of its group, at most so long."""
@@ -175,9 +189,12 @@ class Command:
             self._reap()
             self.nudged = self.nudged or info.si_code <= 0  # not from the kernel: sigaction(2)
         elif info.si_pid != self._own:  # such as SIGPIPE for a message that nobody reads
-            if number in self._ending:
-                self._asked = True
-            if self._group or number not in TERMINAL or info.si_code != SI_KERNEL:
+            terminal = number in TERMINAL and info.si_code == SI_KERNEL
+            if number in self._ending and terminal:
+                self._interrupted = monotonic()
+            elif number in self._ending:
+                self.for_good = True
+            if self._group or not terminal:
                 self.send(number)
         return True
 
@@ -190,6 +207,8 @@ class Command:
                 return
             if pid == 0:
                 return
+            if pid == self.helper and not posix.WIFSTOPPED(status):
+                self.helper = None
             if pid != self._pid or self.status is not None:
                 continue
             if posix.WIFSTOPPED(status):

@@ -20,6 +20,7 @@ UNSETTLED = 25  # times that long, then it is read all the same
 AGAIN = 10  # seconds until a change that failed is tried once more
 NAMED = 5  # of what has changed
 LONGEST = 86400  # seconds
+HELPER = b"SECRETKIT_HELPER_PID"  # what has become this process says so
 
 
 class Plan:
@@ -67,6 +68,12 @@ def seconds(text, origin):
     return time
 
 
+def helper_of(environ):
+    """The process id of a child of ours that keeps the secrets fresh, or None."""
+    number = environ.get(HELPER, b"")
+    return int(number) if number.isdigit() else None
+
+
 def check_reach(user):
     """Raises ShimError if this process could not send signals to one of `user` (or None)."""
     if user is None or user.uid in (posix.getuid(), posix.geteuid()):
@@ -90,7 +97,9 @@ class Watch:
 
     def __init__(self, start):
         plan = self.plan = start.plan
-        self.command = Command(plan)
+        self.command = Command(plan, helper_of(start.environ))
+        self.helped = self.command.helper is not None
+        self.silent = False
         self.running = start
         # What COMMAND goes back to if it dies too soon, and what it died with.
         self.previous = self.refused = None
@@ -111,8 +120,25 @@ class Watch:
                 if not self.may_go_back():
                     return self.command.status
                 self.go_back()
-            elif not self.command.asked_to_end:
+            elif self.following():
                 self.look(UNSETTLED if not nudged else 0)
+
+    def following(self):
+        """Whether changes count; that they do no more is said, once."""
+        command = self.command
+        if self.helped and command.helper is None:
+            if not self.silent:
+                tell(
+                    "what keeps the secrets fresh has ended: changes are not followed any more, "
+                    "until `secretkit dev watch` is started again"
+                )
+            self.silent = True
+        elif command.for_good and not self.silent:
+            before, self.seen = self.seen, fingerprint(self.running)
+            if before not in (None, self.seen):
+                tell("COMMAND was asked to end: changes are not followed any more")
+                self.silent = True
+        return not self.silent and not command.asked_to_end
 
     def look(self, patience):
         """Follows a change, when it is over: looked at that often. Who nudges knows that it is."""
@@ -172,6 +198,7 @@ class Watch:
         """Gives COMMAND what `start` has, if that is new."""
         self.command.wait(0)
         if self.command.status is not None or self.command.asked_to_end:
+            self.seen = None  # should COMMAND live on
             self.drop(start)
             return
         changes = differences(self.running, start)

@@ -104,13 +104,14 @@ def _become(app: App, path: Path, folder: DevFolder, words: list[str]) -> NoRetu
         config = private / "entrypoint.json"
         follower = _Follower(app, path, folder, config, os.getpid())
         follower.configure()
-        if os.fork() == 0:
+        if (child := os.fork()) == 0:
             follower.run_as_child()
         words = [*command(), "--watch", "--secrets-dir", str(folder.path), *words]
         allow_cores()
         try:
             # As with `run`, a config file of the user's goes before [entrypoint].
             environ = {"SECRETKIT_CONFIG": str(config), **own_environment()}
+            environ["SECRETKIT_HELPER_PID"] = str(child)
             os.execve(words[0], words, environ)  # noqa: S606 - no shell is what is wanted
         except OSError as error:
             reason = str(error.strerror).lower()

@@ -223,13 +223,21 @@ def test_sigkill_ends_all(project: Program) -> None:
 
 
 def test_without_its_follower(project: Program) -> None:
-    """Killed by somebody: no zombie, the command goes on, and it is said what is not followed."""
+    """Killed by somebody: no zombie, the command goes on, and it is said at once what to do; that
+    others tidy up behind it is no trouble.
+    """
     with dev_watched(project) as run:
         run.until_started("one")
         follower = run.follower()
         os.kill(follower, signal.SIGKILL)
-        run.until_said("the change is not followed")
+        run.until_said("changes are not followed any more, until `secretkit dev watch`")
         assert not Path(f"/proc/{follower}").exists()
+        project.ok("rotate", "x", "-", input=b"two")
+        for left in Path(project.environ["XDG_RUNTIME_DIR"], "secretkit").glob("run-*"):
+            shutil.rmtree(left)
+        time.sleep(1.5)
+        assert len(run.said()) == 2
+        assert run.starts() == ["one"]
         assert run.end() == 0
 
 

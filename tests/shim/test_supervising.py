@@ -180,6 +180,37 @@ def test_a_key_of_the_terminal_is_one_signal(
     assert terminal.exitstatus == 128 + signal.SIGTERM
 
 
+def test_who_survives_the_terminals_sigint_is_followed_again(
+    shim: Shim, secret, mount: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C has asked COMMAND to end for as long as it would have to end, and no longer."""
+    secret("x", b"one")
+    script = (
+        "import os, signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {2})\n"
+        "print('has', os.environ['X'], flush=True)\n"
+        "while True: print('signal', signal.sigwait({2}) + 0, flush=True)\n"
+    )
+    words = ("--env", "X=x", "--watch", "--stop-timeout", "2", "--grace", "0", "--")
+    argv = [
+        os.fsdecode(word)
+        for word in quick(shim, tmp_path).argv(*words, sys.executable, "-ISc", script)
+    ]
+    terminal = pexpect.spawn(argv[0], argv[1:], timeout=60, encoding="utf-8")
+    terminal.expect("has one")
+    terminal.send("\x03")
+    terminal.expect("signal 2\r\n")
+    replace(mount / "x", "two")
+    terminal.expect("has two")
+    os.kill(terminal.pid, signal.SIGINT)  # no key
+    terminal.expect("signal 2\r\n")
+    replace(mount / "x", "three")
+    terminal.expect("COMMAND was asked to end: changes are not followed any more")
+    os.kill(terminal.pid, signal.SIGTERM)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+
 @pytest.mark.parametrize("options", ["", "--signal-group"], ids=["alone", "group"])
 def test_job_control_of_a_shell(shim: Shim, options: str) -> None:
     """Ctrl-Z stops the shim with COMMAND, fg continues both, and COMMAND reads the terminal."""
