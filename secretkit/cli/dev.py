@@ -192,6 +192,8 @@ def bring_up(
         )
     with _prepared(app, settings, check) as (store, created):
         secrets = tuple(store.list()) if store else ()
+        before = mount.locate(app.folder, path)
+        replaced = before.place if before and before.is_up else None
         folder = mount.up(app.folder, path, settings, store=store)
         warn_of_foreign(app, folder, store)
     if settings.on_disk and any(one.origin != "mock" for one in folder.sources.values()):
@@ -199,6 +201,8 @@ def bring_up(
             f"{path} holds plaintext on disk: it outlives this session, backups copy it, and every"
             " user who can reach the folder reads it; `secretkit dev down` deletes it"
         )
+    if replaced and replaced != folder.place:
+        app.out.warn(f"it is another folder now: start containers again that have {path} mounted")
     if git.ignores(folder.path) is False:
         app.out.warn(
             f"git does not ignore {folder.path}:"

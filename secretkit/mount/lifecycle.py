@@ -81,6 +81,11 @@ def up(
     with records.alone(project):
         before = _find(project, path)
         _check_free(project, path, before)
+        home = None
+        if not settings.on_disk:
+            # One that is there is kept, whatever the environment says now: it may be mounted.
+            there = before.home if before and before.is_safe else None
+            home = there or private.base() / records.key(project, path)
         if before and before.on_disk != settings.on_disk:
             if strays := before.strays():
                 raise ConflictError(
@@ -92,7 +97,6 @@ def up(
             _wipe(before)
             _check_free(project, path, None)
             before = None
-        home = None if settings.on_disk else private.base() / records.key(project, path)
         if before and before.home != home:
             before.remove_home()
             before = None

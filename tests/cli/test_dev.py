@@ -201,15 +201,25 @@ def test_after_a_reboot(cli: Program, memory: Path) -> None:
 
 
 def test_the_memory_moved(cli: Program, memory: Path) -> None:
-    """Another XDG_RUNTIME_DIR, as in another session: the folder follows, the place before goes."""
+    """Another XDG_RUNTIME_DIR, as in another session: the folder stays as long as it is there."""
     cli.create("db")
     cli.ok("dev", "up")
-    before = Path(os.readlink(cli.folder / "dev-secrets"))
+    link = cli.folder / "dev-secrets"
+    before = Path(os.readlink(link))
+    inode = before.stat().st_ino
     other = memory / "other"
     other.mkdir(mode=0o700)
+    for runtime in (str(other), "", str(cli.folder)):
+        done = cli.ok("dev", "up", XDG_RUNTIME_DIR=runtime)
+        assert len(done.lines) == 1
+        assert Path(os.readlink(link)) == before
+        assert (before.stat().st_ino, files(before)) == (inode, {"db": b"v1"})
+    link.unlink()
     cli.ok("dev", "up", XDG_RUNTIME_DIR=str(other))
-    assert other in Path(os.readlink(cli.folder / "dev-secrets")).parents
-    assert not before.exists()
+    assert Path(os.readlink(link)) == before
+    shutil.rmtree(before.parent)
+    cli.ok("dev", "up", XDG_RUNTIME_DIR=str(other))
+    assert other in Path(os.readlink(link)).parents
 
 
 def test_without_a_runtime_folder(cli: Program) -> None:
@@ -317,10 +327,15 @@ def test_from_disk_to_memory_and_back(cli: Program) -> None:
     """The same DIR changes its kind; nothing is left behind on disk."""
     cli.create("db")
     folder = cli.folder / "dev-secrets"
-    cli.ok("dev", "up", "--on-disk")
-    cli.ok("dev", "up")
+    said = (
+        "secretkit: warning: it is another folder now: start containers again that have"
+        f" {folder} mounted"
+    )
+    assert said not in cli.ok("dev", "up", "--on-disk").lines
+    assert said in cli.ok("dev", "up").lines
     assert folder.is_symlink()
-    cli.ok("dev", "up", "--on-disk")
+    assert said not in cli.ok("dev", "up").lines
+    assert said in cli.ok("dev", "up", "--on-disk").lines
     assert not folder.is_symlink()
     assert files(folder) == {"db": b"v1", ".gitignore": b"*\n"}
 
