@@ -129,7 +129,11 @@ def _fill(folder: DevFolder, store: Store | None) -> None:
         if path.is_dir() and not path.is_symlink():
             path.rmdir()  # empty
         link = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-        link.symlink_to(folder.place)
+        try:
+            link.symlink_to(folder.place)
+        except OSError as error:
+            error.filename, error.filename2 = str(path), None
+            raise
         link.replace(path)
 
 

@@ -108,7 +108,16 @@ def write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
     """Put `content` at `path` in one rename, so that a reader sees all of it or what was before.
 
     Returns the file's stat, in which inode, size and times are those that a later look must find.
+    An OSError names `path`.
     """
+    try:
+        return _write_file(path, content, mode)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # write(2) knows none
+        raise
+
+
+def _write_file(path: Path, content: bytes, mode: int) -> os.stat_result:
     in_between = temporary(path)
     fd = os.open(
         in_between, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600

@@ -7,10 +7,12 @@ could record there that anything is a dev folder.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -78,7 +80,13 @@ def alone(project: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or "I/O error").lower()
-        raise MountError(f"cannot write the dev folder, {error.filename or ''}: {reason}") from None
+        place = Path(os.fsdecode(error.filename2 or error.filename or records))
+        hint = None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = f"make room in its file system: df {shlex.quote(str(place.parent))}"
+        elif error.errno in (errno.EACCES, errno.EROFS):
+            hint = f"you must be able to write in {place.parent}; DIR may be elsewhere"
+        raise MountError(f"cannot write the dev folder, {place}: {reason}", hint=hint) from None
     finally:
         os.close(fd)
 

@@ -244,3 +244,42 @@ def test_a_first_folder_that_fails_leaves_nothing(small: Program, on_disk: tuple
     assert recorded(small) == []
     assert [path for path in project.rglob("*") if path.is_file()] == []
     assert not os.path.lexists(small.folder / where)
+
+
+def test_a_full_memory_is_named(small: Program) -> None:
+    """Where there is no room, the message has the file, and the hint the file system."""
+    small.create("db")
+    small.ok("dev", "up")
+    place = os.readlink(small.folder / "dev-secrets")
+    full(small)
+    message = f"cannot write the dev folder, {place}/db: no space left on device"
+    done = small("dev", "up", "--mock")
+    assert done.lines == [
+        f"secretkit: error: {message}",
+        f"hint: make room in its file system: df {place}",
+    ]
+    done = small("rotate", "db", "-", input=b"v2")
+    assert done.lines[0] == (
+        f"secretkit: error: the store has changed, a dev folder has not: {message}"
+    )
+
+
+@pytest.mark.parametrize("on_disk", [(), ("--on-disk",)])
+def test_a_project_that_cannot_be_written_to(user: Program, on_disk: tuple[str, ...]) -> None:
+    """The folder that is blamed is the project's, and nothing is left that was not there."""
+    user.create("db")
+    memory = Path(user.environ["XDG_RUNTIME_DIR"])
+    user.folder.chmod(0o555)
+    try:
+        done = user("dev", "up", *on_disk)
+    finally:
+        user.folder.chmod(0o755)
+    assert done.code == 1
+    assert done.lines == [
+        f"secretkit: error: cannot write the dev folder, {user.folder}/dev-secrets:"
+        " permission denied",
+        f"hint: you must be able to write in {user.folder}; DIR may be elsewhere",
+    ]
+    assert recorded(user) == []
+    assert [path for path in memory.rglob("*") if path.is_file()] == []
+    assert user.ok("dev", "down").lines == ["secretkit: no dev folder is up"]
