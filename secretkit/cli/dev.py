@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from ..errors import StoreIOError, StoreKeyError, StorePermissionError, UsageError
 from .command import App, Group, Number, pass_app
-from .output import counted
+from .output import counted, quoted
 from .steps import warn_of_foreign
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def up(app: App, /, directory: str | None, **options: Any) -> None:
     settings = settings_of(app, **options)
     path = _place(app, directory)
     folder, _, created = bring_up(app, path, settings)
-    line = f"docker run -v {_mounted_as(path)} ..."
+    line = f"docker run {_mounted_as(path)} ..."
     if app.out.json:
         document: dict[str, Any] = {
             "folder": str(folder.path),
@@ -204,10 +203,7 @@ def bring_up(
     if replaced and replaced != folder.place:
         app.out.warn(f"it is another folder now: start containers again that have {path} mounted")
     if git.ignores(folder.path) is False:
-        app.out.warn(
-            f"git does not ignore {folder.path}:"
-            f" echo {folder.path.name} >> {folder.path.parent}/.gitignore"
-        )
+        app.out.warn(f"git does not ignore {folder.path}: {git.ignoring(folder.path)}")
     where = "on disk" if settings.on_disk else f"in memory, {folder.place}"
     app.out.say(f"{counted(len(folder.sources), 'secret')} in {path} ({where})")
     if overridden := _overridden(folder):
@@ -302,7 +298,8 @@ def warn_of_overrides(app: App, found: Overrides) -> None:
     for one in found.passed_over:
         app.out.warn(f"not an override, {one}")
     if found.folder and found.files and git.ignores(found.folder) is False:
-        app.out.warn(f"git does not ignore {found.folder}: echo '*' > {found.folder}/.gitignore")
+        mend = f"echo '*' > {quoted(str(found.folder / '.gitignore'))}"
+        app.out.warn(f"git does not ignore {found.folder}: {mend}")
     for override in found.files.values():
         if is_line(override):
             app.out.warn(f"the newline at the end of {override.path} is part of the value")
@@ -338,10 +335,18 @@ def _file_mode(text: str) -> int:
 
 
 def _mounted_as(path: Path) -> str:
-    """The argument of docker's -v, in the shell's quotes; from here if it is below."""
+    """The option of docker that mounts a folder, for a shell; from here if it is below.
+
+    -v takes no colon in a path. --mount takes fields of CSV, RFC 4180 (docker/cli, opts/mount.go).
+    """
     absolute = Path.cwd() / path
+    if ":" in str(absolute) or not str(absolute).isprintable():
+        source = f"src={absolute}"
+        if set(',"\r\n') & set(source):
+            source = '"' + source.replace('"', '""') + '"'
+        return f"--mount {quoted(f'type=bind,{source},dst=/run/secrets,readonly')}"
     if absolute.is_relative_to(Path.cwd()):
         below = str(absolute.relative_to(Path.cwd()))
-        if shlex.quote(below) == below:
-            return f'"$PWD/{below}:/run/secrets:ro"'
-    return shlex.quote(f"{absolute}:/run/secrets:ro")
+        if quoted(below) == below:
+            return f'-v "$PWD/{below}:/run/secrets:ro"'
+    return f"-v {quoted(f'{absolute}:/run/secrets:ro')}"

@@ -17,7 +17,7 @@ from ..errors import SecretkitError
 from .command import LOCAL, App, Command, pass_app
 from .examining import ERROR, OK, WARNING, Diagnosis, look_at_engine
 from .exits import FAILED
-from .output import counted
+from .output import counted, quoted
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -149,14 +149,14 @@ def _git(folder: Path) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 ERROR,
                 f"{path.name} is in version control",
-                f"git rm -r --cached {path.name}; whoever has a copy of a store and the key"
+                f"git rm -r --cached {quoted(path.name)}; whoever has a copy of a store and the key"
                 " reads it",
             )
         elif git.ignores(path) is False:
             yield Diagnosis(
                 ERROR,
                 f"git does not ignore {path.name}",
-                f"echo {path.name} >> {path.parent}/.gitignore",
+                git.ignoring(path),
             )
         elif git.ignores(path):
             yield Diagnosis(OK, f"git ignores {path.name}")
@@ -230,7 +230,7 @@ def _dev_folders(store: Store) -> Iterator[Diagnosis]:
     from .dev import options_of
 
     for folder in mount.folders(store.folder):
-        again = f"secretkit dev up {folder.path}{options_of(folder.settings)}"
+        again = f"secretkit dev up {quoted(str(folder.path))}{options_of(folder.settings)}"
         if not folder.is_up:
             yield Diagnosis(WARNING, f"the dev folder is gone, {folder.path}", again)
             continue

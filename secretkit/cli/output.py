@@ -143,6 +143,21 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def quoted(text: str) -> str:
+    """`text` as one word on one line for a shell. A control character is written as in $'\\012'
+    (POSIX.1-2024, Shell Command Language, 2.2.4), which bash, zsh and busybox know.
+    """
+    from shlex import quote
+
+    if text.isprintable():
+        return quote(text)
+    return "$'" + "".join(f"\\{c}" if c in "\\'" else _octal(c) for c in text) + "'"
+
+
+def _octal(c: str) -> str:
+    return c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(c))
+
+
 def _talk(line: str) -> None:
     """A line on stderr. If nobody can hear it, what is done and the exit code stay the same."""
     with contextlib.suppress(OSError):
