@@ -35,6 +35,7 @@ Sets environment variables and renders config files from secret files, then beco
   --allow-name NAME     permit a variable that is refused otherwise, such as HOME (repeatable)
   --allow-disk          permit a destination that is not on tmpfs
   --watch               stay as the parent, and render again when secrets change
+  --watch-secrets       COMMAND reads the secret files: one that changes is a change for it
   --on-change WHAT      restart, signal:NAME (as signal:HUP) or none [restart]
   --grace SECONDS       COMMAND ending so soon after a change gets the previous values back [10]
   --stop-signal NAME    what asks COMMAND to end for a restart [TERM]

@@ -97,8 +97,9 @@ class Start:
 
     `environment.values` is what COMMAND gets (bytes to bytes), `arguments` its words, `path` its
     file, `user` a User or None, `limits` Limits or None, `renderings` the files to write, `handed`
-    the contents (bytes) by the number of the descriptor that COMMAND inherits. What could not be
-    had is in the problems.
+    the contents (bytes) by the number of the descriptor that COMMAND inherits, `digests` what
+    stands for the content of each secret file, if those count. What could not be had is in the
+    problems.
     """
 
     def __init__(self, request, settings, environ, problems):
@@ -111,6 +112,7 @@ class Start:
         self.path = self.user = self.limits = self.plan = None
         self.renderings = []
         self.handed = {}
+        self.digests = {}
 
         self.environment.fill(problems)
         if settings.user is not None:

@@ -34,6 +34,7 @@ KINDS = {
     "allow_names": LIST,
     "allow_disk": FLAG,
     "watch": FLAG,
+    "watch_secrets": FLAG,
     "on_change": TEXT,
     "grace": TEXT,
     "stop_signal": TEXT,
@@ -44,7 +45,14 @@ KINDS = {
 # Texts that are numbers, which a config file may write as such.
 NUMBERS = ("grace", "stop_timeout")
 # What these say is of use only with `watch`.
-WATCHING = ("on_change", "grace", "stop_signal", "stop_timeout", "signal_group")
+WATCHING = (
+    "watch_secrets",
+    "on_change",
+    "grace",
+    "stop_signal",
+    "stop_timeout",
+    "signal_group",
+)
 # Given one by one on the command line, hence in the singular there.
 SINGULAR = {"--allow-name": "allow_names"}
 ACTIONS = ("--check", "--explain", "--compile", "--help", "--version", "--json")

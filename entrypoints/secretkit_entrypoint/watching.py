@@ -11,6 +11,7 @@ from time import monotonic
 
 from .errors import Problems, ShimError, show
 from .main import Start, complain, configured, defect, settled, tell
+from .mount import Mount
 from .process import close_descriptors
 from .supervising import Command, signal_number
 
@@ -110,6 +111,7 @@ class Watch:
 
     def run(self):
         """Returns the exit status of COMMAND, when it has ended by itself."""
+        digest(self.running)
         self.running.write()
         close_descriptors()  # a pipe that was inherited would never end
         self.command.launch(self.running)
@@ -174,6 +176,7 @@ class Watch:
                 raise ShimError("watch is off in the settings, which counts from the next start")
             start = Start(running.request, settings, running.environ, problems)
             problems.stop(starting=False)
+            digest(start)
         except ShimError as error:
             return start, error.problems
         except Exception as error:
@@ -232,7 +235,7 @@ class Watch:
 
     def inform(self, start, changes):
         """Tells a running COMMAND of new files. Only a new start could give it the rest."""
-        files = [change for change in changes if change.startswith("file ")]
+        files = [change for change in changes if change.startswith(("file ", "secret "))]
         others = [change for change in changes if change not in files]
         if files:
             self.adopt(start)
@@ -318,6 +321,20 @@ def fingerprint(start):
     return prints
 
 
+def digest(start):
+    """Takes note of the secret files for a COMMAND that reads them, but keeps no content."""
+    if not start.settings.watch_secrets:
+        return
+    from hashlib import sha256
+
+    mount = Mount(start.mount.folder)  # it keeps what is read from it
+    for name in mount.names():
+        try:
+            start.digests[name] = sha256(mount.read(name)).digest()
+        except ShimError as error:
+            start.digests[name] = error.problems  # whoever reads it has to live with that
+
+
 def differences(old, new):
     """What of COMMAND's would not be the same: "variable X", "file /x" …, sorted; no values."""
     before, after = contents(old), contents(new)
@@ -333,6 +350,7 @@ def contents(start):
         found[f"file {show(rendering.render.destination)}"] = (
             rendering.content, rendering.mode, rendering.owner,
         )  # fmt: skip
+    found.update((f"secret {show(name)}", start.digests[name]) for name in start.digests)
     settings = start.settings
     found["arguments"] = start.arguments
     found["user"] = settings.user

@@ -55,7 +55,7 @@ class _Watching(Launcher):
     $ secretkit dev watch -- ./app
     secretkit: 1 secret in dev-secrets (in memory, /run/user/1000/secretkit/.../secrets)
     secretkit: dev-secrets: db-password v2
-    secretkit-entrypoint: changed: variable DB_PASSWORD: COMMAND is restarted
+    secretkit-entrypoint: changed: secret db-password, variable DB_PASSWORD: COMMAND is restarted
     """,
 )
 @click.argument("directory", metavar="[DIR]", type=click.Path(), required=False)
@@ -209,7 +209,9 @@ class _Follower:
         from ..project import entrypoint_json
 
         if self._config:
-            content = entrypoint_json(self._app.project, absolute=True)
+            project = self._app.project
+            table = {"watch_secrets": True, **project.entrypoint}
+            content = entrypoint_json(project._replace(entrypoint=table), absolute=True)
             if not self._config.exists() or self._config.read_bytes() != content:
                 write_file(self._config, content, 0o400)
 

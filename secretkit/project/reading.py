@@ -46,6 +46,7 @@ ENTRYPOINT = {
     "allow_names": _LIST,
     "allow_disk": _FLAG,
     "watch": _FLAG,
+    "watch_secrets": _FLAG,
     "on_change": _TEXT,
     "grace": _NUMBER,
     "stop_signal": _TEXT,

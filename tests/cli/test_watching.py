@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from tests.cli.program import EXECUTABLE, Program
 from tests.cli.watched import TABLE, dev_watched, with_template
 from tests.needs import need, need_program
-from tests.shim.watched import PATIENCE, alive, until
+from tests.shim.watched import PATIENCE, SERVICE, alive, until
 
 
 @pytest.fixture
@@ -51,12 +52,16 @@ def test_each_change_reaches_the_command(project: Program) -> None:
 
 
 def test_the_same_content_is_no_change(project: Program) -> None:
-    """Touched, written anew, another secret, other files: the command is left in peace."""
+    """Touched, written anew, other files, and with watch_secrets = false another secret: the
+    command is left in peace.
+    """
     command = with_template(project)
+    toml = (project.folder / "secretkit.toml").read_text()
+    project.write("secretkit.toml", toml.replace(TABLE, f"{TABLE}watch_secrets = false\n"))
     with dev_watched(project, command=command) as run:
         run.until_started("one one")
-        project.ok("rotate", "x", "-", input=b"one")
         project.create("other")
+        project.ok("rotate", "x", "-", input=b"one")
         project.write("conf/app.conf", "<<x>>\n")
         project.write("notes", "of mine")
         os.utime(project.folder / "secretkit.toml")
@@ -64,6 +69,27 @@ def test_the_same_content_is_no_change(project: Program) -> None:
         run.until_said("other v1")
         project.ok("rotate", "x", "-", input=b"two")
         run.until_started("one one", "two two")
+
+
+def test_the_files_of_the_folder_count(project: Program) -> None:
+    """For a command that reads them itself, and has no variable: restarted, or told by a signal."""
+    file = project.folder / "dev-secrets" / "x"
+    project.write("secretkit.toml", "[entrypoint]\nno_env = true\n")
+    log = project.folder.parent / "log"
+    command = [sys.executable, "-ISc", SERVICE, str(log), str(file)]
+    with dev_watched(project, command=command) as run:
+        run.until_started(" one")
+        project.ok("rotate", "x", "-", input=b"two")
+        run.until_started(" one", " two")
+        run.until_said("changed: secret x: COMMAND is restarted")
+        project.ok("dev", "down")
+        run.until_said("the change is not followed")
+        project.ok("dev", "up")
+        run.until_said("the trouble is over: changes are followed again")
+        project.write("secretkit.toml", '[entrypoint]\nno_env = true\non_change = "signal:HUP"\n')
+        project.ok("rotate", "x", "-", input=b"three")
+        run.until(lambda: run.starts()[2:] or "signal 1 X= three" in run.lines())
+        assert run.end() == 0
 
 
 def test_secretkit_toml_is_followed(project: Program) -> None:
@@ -74,24 +100,25 @@ def test_secretkit_toml_is_followed(project: Program) -> None:
         run.until_started("one")
         project.write("secretkit.toml", '[secrets.y]\ngenerate = "pin:4"\n' + TABLE)
         run.until_said("created y v1 from generator pin:4")
+        run.until_started("one", "one")
         project.write("secretkit.toml", "[entrypoint]\nenv = { X = ")
         run.until_said("not TOML")
         folder = project.folder / "dev-secrets.local"
         folder.mkdir()
         (folder / "x").write_bytes(b"mine")
-        run.until_started("one", "mine")
+        run.until_started("one", "one", "mine")
         project.write("secretkit.toml", '[entrypoint]\nenv = { X = "y" }\non_change = "none"\n')
         run.until_said("the trouble is over")
         run.until_said("variable X: COMMAND keeps the old")
         said = run.said()
         assert len([line for line in said if "not TOML" in line]) == 1
         project.write("secretkit.toml", f'[dev]\noverrides = "elsewhere"\n{TABLE}')
-        run.until_started("one", "mine", "one")
+        run.until_started("one", "one", "mine", "one")
         project.write("secretkit.toml", "")
         run.until_said("it is gone, or empty")
         (project.folder / "secretkit.toml").unlink()
         project.ok("rotate", "x", "-", input=b"two")
-        run.until_started("one", "mine", "one", "two")
+        run.until_started("one", "one", "mine", "one", "two")
 
 
 def test_other_folders_in_secretkit_toml(project: Program) -> None:

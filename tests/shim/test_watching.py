@@ -237,6 +237,35 @@ def test_a_signal_after_the_files(brisk: Shim, secret, tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.parametrize("on_change", ["restart", "signal:HUP"])
+def test_secret_files_that_command_reads(
+    brisk: Shim, secret, mount: Path, tmp_path: Path, on_change: str
+) -> None:
+    """With --watch-secrets each counts by its content, whatever else is made of it; a folder that
+    is gone changes nothing.
+    """
+    path = secret("x", b"one")
+    command = [sys.executable, "-ISc", SERVICE, str(tmp_path / "log"), str(path)]
+    options = ("--no-env", "--watch-secrets", "--on-change", on_change)
+    with watched(brisk, tmp_path, *options, command=command) as run:
+        run.until_started(" one")
+        replace(path, "one")
+        mount.rename(tmp_path / "aside")
+        run.until_said("not followed")
+        (tmp_path / "aside").rename(mount)
+        run.until_said("the trouble is over")
+        replace(path, "two")
+        if on_change == "restart":
+            run.until_started(" one", " two")
+            run.until_said("changed: secret x: COMMAND is restarted")
+        else:
+            run.until(lambda: run.lines("signal") == ["signal 1 X= two"])
+            run.until_said("changed: secret x: signal 1")
+        secret("y", b"other")
+        run.until_said("changed: secret y: ")
+        assert "two" not in "".join(run.said())
+
+
 def test_files_alone(brisk: Shim, secret, tmp_path: Path) -> None:
     """--on-change none: the file is replaced, COMMAND is left in peace."""
     path = secret("x", b"one")
