@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from ..errors import StoreIOError, StoreKeyError, StorePermissionError, UsageError
+from ..errors import NotFoundError, StoreIOError, StoreKeyError, StorePermissionError, UsageError
 from .command import App, Group, Number, pass_app
 from .output import counted, quoted
 from .steps import warn_of_foreign
@@ -152,10 +152,20 @@ def up(app: App, /, directory: str | None, **options: Any) -> None:
 @_directory
 @pass_app
 def down(app: App, directory: str | None) -> None:
-    """Wipe the folder DIR; without DIR, every dev folder of the project. Again is fine."""
+    """Wipe the folder DIR; without DIR, every dev folder of the project. Again is fine.
+
+    A DIR that is none is an error if others are up, but for the default.
+    """
     from .. import mount
 
     gone = mount.down(app.folder, Path(directory) if directory else None)
+    if directory and not gone and Path(directory).absolute() != app.project.dev_folder.absolute():
+        others = [str(one.path) for one in mount.folders(app.folder) if one.is_up]
+        if others:
+            raise NotFoundError(
+                f"no dev folder, {Path(directory).absolute()}",
+                hint=f"what is up: {', '.join(others)}",
+            )
     for folder in gone:
         if folder.on_disk and folder.path.exists():
             app.out.warn(f"{folder.path} stays, with files that secretkit did not write")

@@ -283,3 +283,21 @@ def test_a_project_that_cannot_be_written_to(user: Program, on_disk: tuple[str, 
     assert recorded(user) == []
     assert [path for path in memory.rglob("*") if path.is_file()] == []
     assert user.ok("dev", "down").lines == ["secretkit: no dev folder is up"]
+
+
+def test_down_of_what_is_none(cli: Program) -> None:
+    """A DIR that is no dev folder is an error while others are up: it may be mistyped."""
+    cli.create("db")
+    cli.ok("dev", "up", "second")
+    cli.ok("dev", "up", "third")
+    done = cli("dev", "down", "secnod")
+    assert done.code == 3
+    assert done.lines == [
+        f"secretkit: error: no dev folder, {cli.folder}/secnod",
+        f"hint: what is up: {cli.folder}/second, {cli.folder}/third",
+    ]
+    assert cli.ok("dev", "down", "dev-secrets").lines == ["secretkit: no dev folder is up"]
+    assert cli("dev", "down", "dev-secrets.d").code == 3
+    cli.ok("dev", "down", "second")
+    cli.ok("dev", "down", "third")
+    assert cli.ok("dev", "down", "third").lines == ["secretkit: no dev folder is up"]
