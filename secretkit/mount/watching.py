@@ -33,7 +33,7 @@ class Sources(NamedTuple):
 
 
 def fingerprint(sources: Sources) -> tuple[object, ...]:
-    """What changes whenever one of the files does: identities, sizes and times."""
+    """What changes whenever one of the files does: identities, sizes, times and modes."""
     prints: list[object] = []
     for path in sources.files:
         prints.append((path, _stamp(path)))
@@ -52,7 +52,10 @@ def _stamp(path: Path) -> tuple[int, ...]:
         found = path.stat()
     except OSError as error:
         return (error.errno or 0,)
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return (
+        *(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns),
+        *(found.st_mode, found.st_uid),  # who may read it
+    )
 
 
 def followed(sources: Sources) -> dict[str, _Identity]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -154,11 +155,9 @@ def test_their_folder_is_no_dev_folder(cli: Program, overrides: Path) -> None:
     assert cli.ok("dev", "status", "--json").json == []
 
 
-def test_dev_watch_says_it_once(cli: Program, overrides: Path, tmp_path: Path) -> None:
-    """And keeps what lies there, until the file can be used again."""
-    cli.create("db", b"of-the-store")
-    (overrides / "db").write_bytes(b"local")
-    said = tmp_path / "said"
+@contextlib.contextmanager
+def watching(program: Program, said: Path) -> Iterator[Callable[[str], None]]:
+    """`dev watch`; waits until it has said something."""
 
     def wait_for(text: str) -> None:
         until = time.monotonic() + 60
@@ -166,20 +165,40 @@ def test_dev_watch_says_it_once(cli: Program, overrides: Path, tmp_path: Path) -
             assert time.monotonic() < until, said.read_text()
             time.sleep(0.02)
 
+    words = [*program.before, EXECUTABLE, "dev", "watch"]
     with said.open("wb") as stderr:
-        watch = subprocess.Popen(
-            [EXECUTABLE, "dev", "watch"], cwd=cli.folder, env=cli.environ, stderr=stderr
-        )
+        watch = subprocess.Popen(words, cwd=program.folder, env=program.environ, stderr=stderr)
         try:
             wait_for("changes are followed")
-            (overrides / "db").write_bytes(b"")
-            wait_for(f"error: an override cannot be used, {overrides}/db: it is empty")
-            cli.ok("rotate", "db", "-", input=b"next-of-the-store")
-            assert files(cli.folder / "dev-secrets") == {"db": b"local"}
-            (overrides / "db").write_bytes(b"again")
-            wait_for("the trouble is over")
-            assert files(cli.folder / "dev-secrets") == {"db": b"again"}
+            yield wait_for
         finally:
             watch.terminate()
             watch.wait()
+
+
+def test_dev_watch_says_it_once(cli: Program, overrides: Path, tmp_path: Path) -> None:
+    """And keeps what lies there, until the file can be used again."""
+    cli.create("db", b"of-the-store")
+    (overrides / "db").write_bytes(b"local")
+    said = tmp_path / "said"
+    with watching(cli, said) as wait_for:
+        (overrides / "db").write_bytes(b"")
+        wait_for(f"error: an override cannot be used, {overrides}/db: it is empty")
+        cli.ok("rotate", "db", "-", input=b"next-of-the-store")
+        assert files(cli.folder / "dev-secrets") == {"db": b"local"}
+        (overrides / "db").write_bytes(b"again")
+        wait_for("the trouble is over")
+        assert files(cli.folder / "dev-secrets") == {"db": b"again"}
     assert said.read_text().count("cannot be used") == 1
+
+
+def test_dev_watch_sees_that_it_may_not_read(user: Program, tmp_path: Path) -> None:
+    """Also where neither content nor time of the file has changed."""
+    user.ok("dev", "overrides")
+    path = user.folder / "dev-secrets.local" / "db"
+    subprocess.run([*user.before, "sh", "-c", f"printf local > {path}"], check=True)
+    with watching(user, tmp_path / "said") as wait_for:
+        path.chmod(0)
+        wait_for(f"error: an override cannot be used, {path}: permission denied")
+        path.chmod(0o600)
+        wait_for("the trouble is over")
