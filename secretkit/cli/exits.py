@@ -8,7 +8,7 @@ EXITS: tuple[tuple[int, str, tuple[type[BaseException], ...]], ...] = (
     (0, "done", ()),
     (1, "any other error; interrupted", (errors.SecretkitError,)),
     (2, "usage, invalid name, invalid project file", (errors.UsageError,)),
-    (3, "secret, version, service or project not found", (errors.NotFoundError,)),
+    (3, "secret, version, service, project or dev folder not found", (errors.NotFoundError,)),
     (
         4,
         "conflict: exists, in use, rotation in progress, concurrent change",

@@ -53,6 +53,7 @@ def contents(
 ) -> dict[str, bytes]:
     """What a dev folder would hold now, by name. Raises as `sources.plan` does."""
     settings = settings or Settings()
+    moving.settle(project)
 
     def attempt() -> dict[str, tuple[bytes, Source]]:
         secrets = {one.name: one for one in store.list()} if store else {}

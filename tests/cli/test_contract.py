@@ -141,7 +141,7 @@ def test_the_exit_codes_are_one_table(bare: Program) -> None:
         "0      done\n"
         "1      any other error; interrupted\n"
         "2      usage, invalid name, invalid project file\n"
-        "3      secret, version, service or project not found\n"
+        "3      secret, version, service, project or dev folder not found\n"
         "4      conflict: exists, in use, rotation in progress, concurrent change\n"
         "5      engine unreachable, refused, or cannot do it\n"
         "6      a rollout failed; the message says what was rolled back\n"

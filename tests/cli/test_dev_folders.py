@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.needs import need_root
+from tests.needs import need_namespaces, need_root
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -60,15 +60,25 @@ def recorded(cli: Program) -> list[Path]:
     return [path for path in Path(cli.environ["HOME"]).rglob("dev/*/*") if path.is_file()]
 
 
-@pytest.mark.parametrize("words", [("down",), ("down", "dev-secrets"), ("status",), ("up",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("down",),
+        ("down", "dev-secrets"),
+        ("status",),
+        ("up",),
+        ("run", "--", "true"),
+    ],
+)
 def test_a_moved_project_leaves_nothing_in_memory(
     cli: Program, memory: Path, words: tuple[str, ...]
 ) -> None:
     """What a project that is gone had in memory is wiped by the next command, and `up` works."""
+    if "run" in words:
+        need_namespaces()
     cli.create("db")
     cli.ok("dev", "up")
-    before = (memory / "secretkit").iterdir()
-    (home,) = list(before)
+    (home,) = (memory / "secretkit").iterdir()
     cli = moved(cli)
     cli.ok("dev", *words)
     assert not home.exists()
