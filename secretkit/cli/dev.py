@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from ..errors import NotFoundError, StoreIOError, StoreKeyError, StorePermissionError, UsageError
+from ..errors import (
+    NotFoundError,
+    ProjectExistsError,
+    SecretExistsError,
+    StoreIOError,
+    StoreKeyError,
+    StorePermissionError,
+    UsageError,
+)
 from .command import App, Group, Number, pass_app
 from .output import counted, quoted
 from .steps import warn_of_foreign
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from ..model import Secret
     from ..mount import DevFolder, Overrides, Settings
     from ..project import Layout
-    from ..store import Store
+    from ..store import NewSecret, Store
 
 # Those that are not here; a module is imported when its command is used.
 dev = Group(
@@ -257,14 +265,21 @@ def _prepared(
                 yield store, []
                 return
     with _store(app) as store:
-        there = {one.name for one in store.list()}
-        lacking = missing(
-            *(app.project, there),
-            overridden=overridden,
-            otherwise="; `secretkit dev overrides` and `--mock` are for this machine alone",
-        )
-        check(there.union(overridden, *(one.names for one in lacking)))
-        created = create(store, lacking)
+
+        def create_missing() -> list[NewSecret]:
+            there = {one.name for one in store.list()}
+            lacking = missing(
+                *(app.project, there),
+                overridden=overridden,
+                otherwise="; `secretkit dev overrides` and `--mock` are for this machine alone",
+            )
+            check(there.union(overridden, *(one.names for one in lacking)))
+            return create(store, lacking)
+
+        try:
+            created = create_missing()
+        except SecretExistsError:  # somebody was quicker
+            created = create_missing()
         for new in created:
             app.out.say(f"created {new.name} v1 from generator {new.generator}")
         yield store, [new.name for new in created]
@@ -327,7 +342,10 @@ def _store(app: App) -> Store:
         return app.store()
     from .init import make
 
-    store = make(app.folder)
+    try:
+        store = make(app.folder)
+    except ProjectExistsError:  # somebody was quicker
+        return app.store()
     from ..store.slots import default_key_path
 
     key = default_key_path(bytes.fromhex(store.id))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program
+from tests.cli.program import EXECUTABLE, Program
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -51,6 +52,27 @@ def test_a_fresh_clone_needs_one_command(bare: Program) -> None:
         "created": [],
         "docker": 'docker run -v "$PWD/dev-secrets:/run/secrets:ro" ...',
     }
+
+
+def test_first_commands_at_the_same_moment(bare: Program) -> None:
+    """In a fresh clone one makes the store and the secrets, and all of them have the same."""
+    for number in range(4):
+        clone = bare.folder / f"clone-{number}"
+        clone.mkdir()
+        (clone / "secretkit.toml").write_text('[secrets.db]\ngenerate = "hex:16"\n')
+        running = [
+            subprocess.Popen(
+                [EXECUTABLE, "-q", "dev", "up", f"d{one}"],
+                cwd=clone,
+                env=bare.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            for one in range(4)
+        ]
+        done = [(one.communicate()[1], one.returncode) for one in running]
+        assert all(code == 0 for _, code in done), done
+        assert len({(clone / f"d{one}" / "db").read_bytes() for one in range(4)}) == 1
 
 
 def test_declared_without_a_generator(cli: Program) -> None:
