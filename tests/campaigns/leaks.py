@@ -27,6 +27,7 @@ from xml.sax.saxutils import escape
 
 SECRETKIT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
 VIA_ENVIRONMENT = "LEGACY_PROGRAM=1"  # marks the process that is meant to have the value
+MARKER = dict([VIA_ENVIRONMENT.split("=")])
 
 
 def forms(value: bytes) -> dict[str, bytes]:
@@ -176,7 +177,7 @@ def _programme(here: Hunt) -> None:
     here.run("dev", "compose", "--live")
     here.run("dev", "run", "--", "true", code=None)  # the kernel may refuse
     here.run("--debug", "dev", "run", "--", "/no/such/program", code=127)
-    here.run("dev", "watch", "--", "true")
+    here.run("dev", "watch", "--", "true", env=MARKER)  # it has a variable per secret
     here.run("dev", "down")
     here.run("backup", str(project / "backup"))
     here.run("key", "rotate")
@@ -199,13 +200,12 @@ def _programme(here: Hunt) -> None:
 
 def _through_the_shim(here: Hunt) -> None:
     legacy = "import os, sys; sys.exit(not os.environ['PASSWORD'])"
-    marker = dict([VIA_ENVIRONMENT.split("=")])
     python = sys.executable
-    here.run("run", "--env", "PASSWORD=canary", "--", python, "-c", legacy, env=marker)
+    here.run("run", "--env", "PASSWORD=canary", "--", python, "-c", legacy, env=MARKER)
     here.run("run", "--env", "PASSWORD=canary", "--explain", "--", python)
     here.run("run", "--env", "PASSWORD=canary", "--check", "--", python)
     here.run("run", "--env", "LD_PRELOAD=canary", "--", python, code=125)
-    here.run("run", "--env", "PASSWORD=canary", "--", "/no/such/program", code=127, env=marker)
+    here.run("run", "--env", "PASSWORD=canary", "--", "/no/such/program", code=127, env=MARKER)
     project = here.folder
     for name, template, code in (
         ("good.yaml", 'a: "<<canary>>"\n', 0),
