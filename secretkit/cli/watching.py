@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import os
+import shutil
 import signal
 from pathlib import Path
 from time import monotonic
@@ -16,6 +17,7 @@ import click
 from ..errors import (
     InvalidProjectError,
     MountError,
+    NotFoundError,
     SecretkitError,
     StoreNotFoundError,
     UsageError,
@@ -23,7 +25,7 @@ from ..errors import (
 from ..project import FILE as PROJECT_FILE
 from .command import App, Launcher, pass_app
 from .dev import bring_up, settings_of
-from .output import Output
+from .output import Output, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +80,11 @@ def watch(app: App, directory: str | None, on_change: str | None, command: tuple
 
     path = Path(directory) if directory else app.project.dev_folder
     before = mount.locate(app.folder, path)
+    if directory and not (command or before or os.path.lexists(path)) and shutil.which(directory):
+        raise UsageError(
+            f"{directory} is a program, and would be the name of a dev folder",
+            hint=f"COMMAND stands after --: secretkit dev watch -- {quoted(directory)}",
+        )
     app.out = _Once(app.out)
     folder = bring_up(app, path, before.settings if before else settings_of(app)).folder
     gc.enable()  # from here on it is no short run
@@ -141,6 +148,10 @@ class _Once(Output):
         return True
 
 
+class _ProjectGoneError(NotFoundError):
+    """There is nothing left to follow."""
+
+
 class _Follower:
     """Keeps a dev folder fresh."""
 
@@ -159,6 +170,7 @@ class _Follower:
         self._project = app.folder
         app.chosen = str(self._project)  # not one above it, should it be gone
         self._path = path
+        self._absolute = path.absolute()  # the current folder may go
         self._config = config
         self._shim = shim
         self._held = dict(folder.sources)
@@ -222,7 +234,7 @@ class _Follower:
 
         found = None
         with contextlib.suppress(SecretkitError):  # which `_bring` meets as well
-            found = mount.locate(self._project, self._path)
+            found = mount.locate(self._project, self._absolute)
         project = self._app.project
         templates = [one["source"] for one in project.entrypoint.get("render", ())]
         return Sources(
@@ -230,7 +242,7 @@ class _Follower:
             (
                 self._project / STORE_FOLDER / "store.db",
                 self._file,
-                found.path if found else self._path.absolute(),
+                found.path if found else self._absolute,
                 *(project.folder / template for template in templates),
             ),
             [*([found.place] if found else []), project.dev_overrides],
@@ -246,6 +258,8 @@ class _Follower:
         """Brings the folder up to date. What is in the way is said, once."""
         try:
             self._bring()
+        except _ProjectGoneError:
+            raise
         except SecretkitError as error:
             self._report(str(error), error.hint)
         except OSError as error:
@@ -265,7 +279,13 @@ class _Follower:
         from .. import mount
         from ..project import STORE_FOLDER
 
-        folder = mount.locate(self._project, self._path)
+        if not self._project.exists():
+            if mount.locate(self._project, self._absolute):
+                mount.down(self._project, self._absolute)
+            raise _ProjectGoneError(
+                f"the project is gone, {self._project}", hint="its dev folder is wiped"
+            )
+        folder = mount.locate(self._project, self._absolute)
         if folder is None or not folder.is_up:
             raise MountError(
                 f"the dev folder is gone, {self._path}",

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.program import EXECUTABLE, Program
 from tests.cli.watched import TABLE, dev_watched, with_template
 from tests.needs import need, need_program
-from tests.shim.watched import PATIENCE, SERVICE, alive, until
+from tests.shim.watched import PATIENCE, SERVICE, alive, replace, until
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_the_same_content_is_no_change(project: Program) -> None:
     project.write("secretkit.toml", toml.replace(TABLE, f"{TABLE}watch_secrets = false\n"))
     with dev_watched(project, command=command) as run:
         run.until_started("one one")
-        project.create("other")
         project.ok("rotate", "x", "-", input=b"one")
-        project.write("conf/app.conf", "<<x>>\n")
+        project.create("other")
+        replace(project.folder / "conf" / "app.conf", "<<x>>\n")
         project.write("notes", "of mine")
         os.utime(project.folder / "secretkit.toml")
         (project.folder / "dev-secrets" / "x").chmod(0o600)
@@ -203,6 +203,22 @@ def test_a_store_that_is_gone(project: Program) -> None:
         run.until_started("one", "two")
         project.ok("restore", backup, "--accept-rollback")
         run.until_started("one", "two", "one")
+
+
+def test_a_project_that_is_gone(project: Program) -> None:
+    """That is said, what was made of it is wiped, and it is the end of following; not of COMMAND,
+    nor is any of it made again.
+    """
+    with dev_watched(project, "of-mine") as run:
+        run.until_started("one")
+        place = (project.folder / "of-mine").readlink()
+        shutil.rmtree(project.folder)
+        run.until_said(f"changes are not followed any more: the project is gone, {project.folder}")
+        run.until_said("until `secretkit dev watch` is started again")
+        until(lambda: not place.exists())
+        assert not os.path.lexists(project.folder)
+        assert run.starts() == ["one"]
+        assert run.end() == 0
 
 
 def test_the_kubelets_layout(project: Program) -> None:
@@ -359,13 +375,23 @@ def test_the_environment_is_the_users(project: Program) -> None:
 
 
 def test_what_makes_no_sense(project: Program) -> None:
-    """--on-change without a command, a signal that is none, a command that is not there."""
+    """--on-change without a command, a signal that is none, a command that is not there, and one
+    without its `--`.
+    """
     done = project("dev", "watch", "--on-change", "none")
     assert (done.code, done.lines) == (
         2,
         [
             "secretkit: error: --on-change is for a COMMAND",
             "hint: secretkit dev watch -- COMMAND",
+        ],
+    )
+    done = project("dev", "watch", "sleep")
+    assert (done.code, done.lines) == (
+        2,
+        [
+            "secretkit: error: sleep is a program, and would be the name of a dev folder",
+            "hint: COMMAND stands after --: secretkit dev watch -- sleep",
         ],
     )
     assert project("dev", "watch", "--on-change", "signal:NOPE", "--", "true").code == 125
