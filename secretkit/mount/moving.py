@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import SecretkitError
+from ..errors import SecretkitError, UsageError
 from . import layouts, records
 from .folder import DevFolder
 from .records import Pointer
@@ -25,7 +25,11 @@ def settle(project: Path) -> tuple[DevFolder, ...]:
     settled stays for the next time.
     """
     wiped: list[DevFolder] = []
-    for other, pointer in list(records.others(project)):
+    try:
+        others = list(records.others(project))
+    except UsageError:  # no home folder, and so no records
+        return ()
+    for other, pointer in others:
         if not _is_gone(other):
             continue
         with contextlib.suppress(OSError, SecretkitError):
