@@ -138,8 +138,11 @@ class Watch:
         elif command.for_good and not self.silent:
             before, self.seen = self.seen, fingerprint(self.running)
             if before not in (None, self.seen):
-                tell("COMMAND was asked to end: changes are not followed any more")
-                self.silent = True
+                start, problems = self.read()
+                if not problems and differences(self.running, start):
+                    tell("COMMAND was asked to end: changes are not followed any more")
+                    self.silent = True
+                self.drop(start)
         return not self.silent and not command.asked_to_end
 
     def look(self, patience):

@@ -396,6 +396,9 @@ def test_after_sigterm_changes_are_not_followed(brisk: Shim, secret, tmp_path: P
         run.until_started("one")
         run.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
+        replace(path, "one")
+        time.sleep(0.2)
+        assert run.said() == []
 
         def told() -> list[str]:
             replace(path, "two")
