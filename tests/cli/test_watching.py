@@ -39,9 +39,9 @@ def test_each_change_reaches_the_command(project: Program) -> None:
         run.until(lambda: run.starts()[2:] == ["one one"])
         local = project.folder / "dev-secrets.local"
         local.mkdir()
-        (local / "x").write_bytes(b"mine")
+        replace(local / "x", "mine")
         run.until(lambda: run.starts()[3:] == ["mine mine"])
-        project.write("conf/app.conf", "again <<x>>\n")
+        replace(project.folder / "conf" / "app.conf", "again <<x>>\n")
         run.until(lambda: run.starts()[4:] == ["mine again mine"])
         shutil.rmtree(local)
         run.until(lambda: run.starts()[5:] == ["one again one"])
