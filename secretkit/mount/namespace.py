@@ -119,7 +119,7 @@ def _cover(at: Path) -> None:
         writable = os.access(above, os.W_OK)
         mode = stat.S_IMODE(found.st_mode)
         _mount("tmpfs", above, "tmpfs", _NOSUID | _NODEV, f"mode={mode:04o}")
-        if writable:
+        with contextlib.suppress(OSError):  # whose ids a user namespace does not have
             os.chown(above, found.st_uid, found.st_gid)
         with os.scandir(fd) as entries:
             for entry in entries:

@@ -36,7 +36,7 @@ def refused(
     ground: Ground, image: str, words: tuple[str, ...], what: str, value: str, out: Path
 ) -> None:
     """Nothing is built or written, and nothing of the value is said."""
-    before = ground.engine.docker("image", "ls", "--all", "--quiet")
+    before = images(ground)
     name = ground.name()
     for end in (("-t", name), ("--dockerfile", str(out))):
         done = ground.bake(image, *words, *end, code=2)
@@ -47,5 +47,10 @@ def refused(
         assert value[:40] not in done.err + done.text
     done = ground.bake(image, *words, "--check", code=1)
     assert f"a mock stays on this machine, {what}" in done.text + done.err
-    assert ground.engine.docker("image", "ls", "--all", "--quiet") == before
+    assert images(ground) == before
     assert not out.exists()
+
+
+def images(ground: Ground) -> set[str]:
+    """Those of the same second are listed in any order."""
+    return set(ground.engine.docker("image", "ls", "--all", "--quiet").split())

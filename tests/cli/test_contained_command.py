@@ -110,7 +110,8 @@ def test_a_current_folder_that_is_gone(user: Program) -> None:
 def test_on_a_terminal(user: Program) -> None:
     """The command has the terminal: what is typed, and Ctrl-C."""
     user.create("db")
-    script = "test -t 0 && trap 'echo caught; exit 3' INT; read line; echo \"<$line>\"; cat"
+    script = "test -t 0 && trap 'echo caught; exit 3' INT; read line; echo \"<$line>\"; "
+    script += "while :; do sleep 0.1; done"
     words = [*user.before, EXECUTABLE, "dev", "run", "--", "sh", "-c", script]
     child = pexpect.spawn(
         words[0], words[1:], cwd=str(user.folder), env=user.environ, encoding="utf-8", timeout=20

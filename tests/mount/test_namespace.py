@@ -143,6 +143,13 @@ def test_everybody_may_read() -> None:
     assert (done.stdout, done.stderr) == ("v10077\n", "")
 
 
+def test_a_run_that_all_may_write_to() -> None:
+    """It is root's, whose ids are none of the command's user namespace."""
+    prepare = "mount -t tmpfs -o mode=1777 tmpfs /run; touch /run/x"
+    done = run(entering("sh", "-c", "ls /run /run/secrets; touch /run/y && echo made"), prepare)
+    assert done.stdout.split() == ["/run:", "secrets", "x", "/run/secrets:", "db", "made"]
+
+
 def test_open_files_stay() -> None:
     """What is open below /run stays open and the same."""
     prepare = "mount -t tmpfs -o mode=755 tmpfs /run; echo before > /run/x; exec 0<>/run/x"
