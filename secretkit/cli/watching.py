@@ -212,8 +212,10 @@ class _Follower:
                         seen, tried = now, monotonic()
                         self._refresh()
                         self._nudge()
-                woken = self._sources() != sources  # secretkit.toml names others now
-                woken = woken or alarm.wait(interval)
+                        if self._sources() != sources:  # secretkit.toml names others now
+                            woken = True
+                            continue
+                woken = alarm.wait(interval)
 
     def configure(self) -> None:
         """Writes [entrypoint] for the shim, if it says something else."""
